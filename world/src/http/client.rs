@@ -1,0 +1,309 @@
+//! The client: resolves, connects, keeps connections, reads bodies whole.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::str::FromStr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::SharedText;
+use crate::resolver::{ResolveError, Resolver};
+use crate::tls::Connector;
+use crate::world::World;
+
+/// `http` or `https`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scheme {
+    /// Plain, port 80.
+    Http,
+    /// TLS, port 443.
+    Https,
+}
+
+/// An absolute URL, taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Url {
+    /// Scheme.
+    pub scheme: Scheme,
+    /// Host: a name or an address (IPv6 without brackets).
+    pub host: String,
+    /// Port, the scheme's own when none was written.
+    pub port: u16,
+    /// Path and query, from the slash.
+    pub path: String,
+    /// `host` or `host:port` as it was written: the Host header.
+    pub authority: String,
+}
+
+impl FromStr for Url {
+    type Err = HttpError;
+
+    fn from_str(text: &str) -> Result<Self, HttpError> {
+        let bad = || HttpError::BadUrl(text.to_owned());
+        let uri: http::Uri = text.parse().map_err(|_| bad())?;
+        let scheme = match uri.scheme_str() {
+            Some("http") => Scheme::Http,
+            Some("https") => Scheme::Https,
+            _ => return Err(bad()),
+        };
+        let authority = uri.authority().ok_or_else(bad)?;
+        let default_port = if scheme == Scheme::Http { 80 } else { 443 };
+        Ok(Url {
+            scheme,
+            host: authority.host().trim_matches(['[', ']']).to_owned(),
+            port: authority.port_u16().unwrap_or(default_port),
+            path: uri.path_and_query().map_or("/", |p| p.as_str()).to_owned(),
+            authority: authority.as_str().to_owned(),
+        })
+    }
+}
+
+impl fmt::Display for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.scheme == Scheme::Http { "http" } else { "https" };
+        write!(f, "{scheme}://{}{}", self.authority, self.path)
+    }
+}
+
+/// Why there is no response.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    /// The URL is no absolute http or https URL.
+    #[error("unsupported URL {0:?}")]
+    BadUrl(String),
+    /// The host's name was not resolved.
+    #[error("dial tcp: lookup {host}: {source}")]
+    Resolve {
+        /// The name.
+        host: String,
+        /// Why.
+        source: ResolveError,
+    },
+    /// No connection.
+    #[error("dial tcp {address}: {}", dial_text(source))]
+    Dial {
+        /// Where to.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The TLS handshake failed.
+    #[error("tls: {0}")]
+    Tls(io::Error),
+    /// An https URL, and no roots were given.
+    #[error("no TLS configuration for https")]
+    NoTls,
+    /// The connection broke, or what came over it was no HTTP.
+    #[error("{0}")]
+    Broken(String),
+}
+
+fn dial_text(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => "connect: connection refused".to_owned(),
+        io::ErrorKind::NetworkUnreachable => "connect: network is unreachable".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// A response with its whole body.
+#[derive(Clone, Debug)]
+pub struct Response {
+    /// Status.
+    pub status: StatusCode,
+    /// Headers.
+    pub headers: HeaderMap,
+    /// Body.
+    pub body: Bytes,
+}
+
+impl Response {
+    /// A header's value, if it is there and is text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|v| v.to_str().ok())
+    }
+}
+
+/// Bodies beyond this are cut off with an error: nothing in this field is as large.
+const BODY_MAX: usize = 16 * 1024 * 1024;
+
+type Sender = SendRequest<Full<Bytes>>;
+type Origin = (Scheme, String, u16);
+
+/// An HTTP client. Clones share their kept connections.
+#[derive(Clone)]
+pub struct Client {
+    world: World,
+    resolver: Resolver,
+    tls: Option<Connector>,
+    idle: Option<Arc<Mutex<BTreeMap<Origin, Vec<Sender>>>>>,
+    user_agent: Option<SharedText>,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("http::Client")
+    }
+}
+
+impl Client {
+    /// A client that keeps its connections.
+    pub fn new(world: &World, resolver: Resolver) -> Self {
+        let idle = Some(Arc::default());
+        Client { world: world.clone(), resolver, tls: None, idle, user_agent: None }
+    }
+
+    /// For https URLs.
+    #[must_use]
+    pub fn with_tls(mut self, tls: Connector) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// A new connection for each request, and `Connection: close`.
+    #[must_use]
+    pub fn without_keep_alive(mut self) -> Self {
+        self.idle = None;
+        self
+    }
+
+    /// The `User-Agent` header.
+    #[must_use]
+    pub fn with_user_agent(mut self, agent: &str) -> Self {
+        self.user_agent = Some(agent.into());
+        self
+    }
+
+    /// Sends a request and reads the whole response. Redirects are not followed, statuses are no errors.
+    ///
+    /// # Errors
+    /// [`HttpError`]. A kept connection that the server has closed meanwhile is replaced by a new one.
+    pub async fn request(
+        &self,
+        method: Method,
+        url: &Url,
+        headers: &[(&str, &str)],
+        body: Bytes,
+    ) -> Result<Response, HttpError> {
+        let origin = (url.scheme, url.host.clone(), url.port);
+        while let Some(mut sender) = self.take_idle(&origin) {
+            if sender.ready().await.is_ok() {
+                let request = self.build(&method, url, headers, &body)?;
+                match sender.send_request(request).await {
+                    Ok(response) => return self.finish(origin, sender, response).await,
+                    // The server closed it before it read anything: safe to send again.
+                    Err(error) if error.is_canceled() || error.is_incomplete_message() => continue,
+                    Err(error) => return Err(HttpError::Broken(error.to_string())),
+                }
+            }
+        }
+        let mut sender = self.open(url).await?;
+        let request = self.build(&method, url, headers, &body)?;
+        let response = sender.send_request(request).await.map_err(|e| HttpError::Broken(go_text(&e)))?;
+        self.finish(origin, sender, response).await
+    }
+
+    /// GET without a body.
+    ///
+    /// # Errors
+    /// As [`Client::request`].
+    pub async fn get(&self, url: &Url) -> Result<Response, HttpError> {
+        self.request(Method::GET, url, &[], Bytes::new()).await
+    }
+
+    fn take_idle(&self, origin: &Origin) -> Option<Sender> {
+        let mut idle = self.idle.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.get_mut(origin)?.pop()
+    }
+
+    fn build(
+        &self,
+        method: &Method,
+        url: &Url,
+        headers: &[(&str, &str)],
+        body: &Bytes,
+    ) -> Result<Request<Full<Bytes>>, HttpError> {
+        let mut builder = Request::builder().method(method).uri(&url.path).header("host", &url.authority);
+        if let Some(agent) = &self.user_agent {
+            builder = builder.header("user-agent", &**agent);
+        }
+        if self.idle.is_none() {
+            builder = builder.header("connection", "close");
+        }
+        for (name, value) in headers {
+            builder = builder.header(*name, *value);
+        }
+        builder.body(Full::new(body.clone())).map_err(|e| HttpError::Broken(e.to_string()))
+    }
+
+    async fn open(&self, url: &Url) -> Result<Sender, HttpError> {
+        let resolved = self.resolver.addresses(&url.host).await;
+        let addresses =
+            resolved.map_err(|source| HttpError::Resolve { host: url.host.clone(), source })?;
+        let mut last = None;
+        for ip in addresses {
+            let address = SocketAddr::new(ip, url.port);
+            match self.world.connect(address).await {
+                Ok(stream) => {
+                    return match url.scheme {
+                        Scheme::Http => self.start(stream).await,
+                        Scheme::Https => {
+                            let tls = self.tls.as_ref().ok_or(HttpError::NoTls)?;
+                            self.start(tls.connect(&url.host, stream).await.map_err(HttpError::Tls)?).await
+                        }
+                    };
+                }
+                Err(source) => last = Some(HttpError::Dial { address, source }),
+            }
+        }
+        Err(last.unwrap_or_else(|| HttpError::Broken("no address".to_owned())))
+    }
+
+    async fn start<S>(&self, stream: S) -> Result<Sender, HttpError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let opened = handshake(TokioIo::new(stream)).await;
+        let (sender, connection) = opened.map_err(|e| HttpError::Broken(e.to_string()))?;
+        self.world.spawn("http client connection", async move {
+            // Its end, in error or not, shows on the request that was under way.
+            drop(connection.await);
+        });
+        Ok(sender)
+    }
+
+    async fn finish(
+        &self,
+        origin: Origin,
+        sender: Sender,
+        response: hyper::Response<hyper::body::Incoming>,
+    ) -> Result<Response, HttpError> {
+        let (parts, body) = response.into_parts();
+        let body = Limited::new(body, BODY_MAX).collect().await;
+        let body = body.map_err(|e| HttpError::Broken(e.to_string()))?.to_bytes();
+        if let Some(idle) = &self.idle {
+            idle.lock().unwrap_or_else(PoisonError::into_inner).entry(origin).or_default().push(sender);
+        }
+        Ok(Response { status: parts.status, headers: parts.headers, body })
+    }
+}
+
+/// hyper's error in the words that a Go client has for the two cases that people meet.
+fn go_text(error: &hyper::Error) -> String {
+    if error.is_incomplete_message() {
+        return "EOF".to_owned();
+    }
+    let source = std::error::Error::source(error).and_then(|s| s.downcast_ref::<io::Error>());
+    match source.map(io::Error::kind) {
+        Some(io::ErrorKind::ConnectionReset) => "read: connection reset by peer".to_owned(),
+        _ => error.to_string(),
+    }
+}

@@ -1,0 +1,69 @@
+//! Keys whose making and signing repeat: seeded generation, deterministic signatures.
+//!
+//! RSA signs with PKCS#1 v1.5 (which draws no randomness), P-256 by RFC 6979, Ed25519 by RFC 8032, so a
+//! signature is a function of key and message, in simulated and real worlds alike.
+
+mod jwk;
+mod pem;
+mod private;
+mod public;
+
+pub use jwk::JwsSignature;
+pub use pem::{pem_encode, pem_sections};
+pub use private::PrivateKey;
+pub use public::PublicKey;
+
+use crate::rng::Rng;
+
+/// What kind of key, and how large.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum KeyAlgorithm {
+    /// RSA with a modulus of this many bits.
+    Rsa(u32),
+    /// ECDSA on P-256.
+    EcdsaP256,
+    /// Ed25519.
+    Ed25519,
+}
+
+impl std::fmt::Display for KeyAlgorithm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            KeyAlgorithm::Rsa(bits) => write!(f, "RSA {bits}"),
+            KeyAlgorithm::EcdsaP256 => f.write_str("ECDSA P-256"),
+            KeyAlgorithm::Ed25519 => f.write_str("Ed25519"),
+        }
+    }
+}
+
+/// A key that cannot be made or read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// The bytes are no private key of a kind that is known here.
+    #[error("not a private key in PKCS#1, PKCS#8 or SEC1 form: {0}")]
+    Unreadable(String),
+    /// The bytes are no public key of a kind that is known here.
+    #[error("not a public key of a known kind")]
+    UnknownPublicKey,
+    /// The size is out of range.
+    #[error("cannot make an RSA key of {0} bits (2048 to 8192)")]
+    Size(u32),
+}
+
+/// The maker of keys: its randomness is one labelled stream.
+#[derive(Clone, Debug)]
+pub struct Keys(Rng);
+
+impl Keys {
+    pub(crate) fn new(rng: Rng) -> Self {
+        Keys(rng)
+    }
+
+    /// A new private key.
+    ///
+    /// # Errors
+    /// [`KeyError::Size`] for an RSA size that is not offered.
+    pub fn generate(&self, algorithm: KeyAlgorithm) -> Result<PrivateKey, KeyError> {
+        PrivateKey::generate(&self.0, algorithm)
+    }
+}

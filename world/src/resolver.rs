@@ -1,0 +1,158 @@
+//! A stub resolver: asks the nameservers that a host is configured with, over UDP, and over TCP when an
+//! answer was cut.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use hickory_proto::op::{Message, MessageType, OpCode, Query, ResponseCode};
+use hickory_proto::rr::{Name, RData, RecordType};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use crate::net::any_port_like;
+use crate::world::World;
+
+/// Why a name was not resolved.
+#[derive(Debug, thiserror::Error)]
+pub enum ResolveError {
+    /// The name is none.
+    #[error("{0:?} is not a domain name")]
+    BadName(String),
+    /// The name does not exist, or has no record of the type that was asked for.
+    #[error("no such host")]
+    NotFound,
+    /// A nameserver answered with an error.
+    #[error("server misbehaving: {0}")]
+    ServerFailure(ResponseCode),
+    /// No nameserver answered in time.
+    #[error("i/o timeout")]
+    Timeout,
+    /// No nameserver could be asked.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The answer was no DNS message.
+    #[error("malformed answer")]
+    Malformed,
+}
+
+/// Where and how to ask.
+#[derive(Clone, Debug)]
+pub struct Resolver {
+    world: World,
+    servers: Vec<SocketAddr>,
+    timeout: Duration,
+    tries: u32,
+}
+
+/// Longest chain of aliases that is followed.
+const ALIASES_MAX: usize = 8;
+
+impl Resolver {
+    /// Asks `servers` in order, each for 5 s, the whole list twice (as resolv.conf does by default).
+    pub fn new(world: &World, servers: Vec<SocketAddr>) -> Self {
+        Resolver { world: world.clone(), servers, timeout: Duration::from_secs(5), tries: 2 }
+    }
+
+    /// Another time limit per question.
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// The whole answer of the first server that gives one.
+    ///
+    /// # Errors
+    /// [`ResolveError`]; a negative answer (NXDOMAIN) is an answer, not an error.
+    pub async fn query(&self, name: &str, kind: RecordType) -> Result<Message, ResolveError> {
+        let mut fqdn = Name::from_ascii(name).map_err(|_| ResolveError::BadName(name.to_owned()))?;
+        fqdn.set_fqdn(true);
+        let mut last = ResolveError::Timeout;
+        for _ in 0..self.tries {
+            for server in &self.servers {
+                let asked = self.world.timeout(self.timeout, self.ask(*server, &fqdn, kind)).await;
+                match asked {
+                    Ok(Ok(message)) => return Ok(message),
+                    Ok(Err(error)) => last = error,
+                    Err(_) => last = ResolveError::Timeout,
+                }
+            }
+        }
+        Err(last)
+    }
+
+    /// IPv4 and then IPv6 addresses of `name`, which may be an address itself. Aliases are followed.
+    ///
+    /// # Errors
+    /// [`ResolveError::NotFound`] when there are none.
+    pub async fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, ResolveError> {
+        if let Ok(ip) = name.trim_matches(['[', ']']).parse() {
+            return Ok(vec![ip]);
+        }
+        let mut found = Vec::new();
+        for kind in [RecordType::A, RecordType::AAAA] {
+            found.extend(self.addresses_of_kind(name, kind).await?);
+        }
+        if found.is_empty() { Err(ResolveError::NotFound) } else { Ok(found) }
+    }
+
+    /// The addresses of one family; empty when the name has none.
+    ///
+    /// # Errors
+    /// As [`Resolver::query`], and [`ResolveError::ServerFailure`] for any answer but NOERROR and NXDOMAIN.
+    pub async fn addresses_of_kind(&self, name: &str, kind: RecordType) -> Result<Vec<IpAddr>, ResolveError> {
+        let mut name = name.to_owned();
+        for _ in 0..ALIASES_MAX {
+            let answer = self.query(&name, kind).await?;
+            match answer.metadata.response_code {
+                ResponseCode::NoError | ResponseCode::NXDomain => {}
+                other => return Err(ResolveError::ServerFailure(other)),
+            }
+            let mut alias = None;
+            let mut found = Vec::new();
+            for record in &answer.answers {
+                match &record.data {
+                    RData::A(a) => found.push(IpAddr::V4(a.0)),
+                    RData::AAAA(a) => found.push(IpAddr::V6(a.0)),
+                    RData::CNAME(target) => alias = Some(target.0.to_ascii()),
+                    _ => {}
+                }
+            }
+            match alias {
+                Some(target) if found.is_empty() && target != name => name = target,
+                _ => return Ok(found),
+            }
+        }
+        Err(ResolveError::NotFound)
+    }
+
+    async fn ask(&self, server: SocketAddr, name: &Name, kind: RecordType) -> Result<Message, ResolveError> {
+        let label = format!("dns id {} {} {name} {kind}", self.world.host(), self.world.monotonic().nanos());
+        let id = u16::from_be_bytes(self.world.rng(&label).bytes());
+        let mut question = Message::new(id, MessageType::Query, OpCode::Query);
+        question.metadata.recursion_desired = true;
+        question.add_query(Query::query(name.clone(), kind));
+        let wire = question.to_vec().map_err(|_| ResolveError::Malformed)?;
+        let socket = self.world.bind_datagrams(any_port_like(server.ip())).await?;
+        socket.send_to(&wire, server).await?;
+        loop {
+            let (answer, from) = socket.recv_from().await?;
+            // What does not fit the question may come from anybody: keep waiting.
+            let Ok(answer) = Message::from_vec(&answer) else { continue };
+            if from != server || answer.metadata.id != id {
+                continue;
+            }
+            return if answer.metadata.truncation { self.ask_tcp(server, &wire).await } else { Ok(answer) };
+        }
+    }
+
+    async fn ask_tcp(&self, server: SocketAddr, wire: &[u8]) -> Result<Message, ResolveError> {
+        let mut stream = self.world.connect(server).await?;
+        let length = u16::try_from(wire.len()).map_err(|_| ResolveError::Malformed)?;
+        stream.write_all(&[&length.to_be_bytes(), wire].concat()).await?;
+        let length = stream.read_u16().await?;
+        let mut answer = vec![0; usize::from(length)];
+        stream.read_exact(&mut answer).await?;
+        Message::from_vec(&answer).map_err(|_| ResolveError::Malformed)
+    }
+}
