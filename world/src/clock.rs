@@ -44,7 +44,8 @@ impl WallClock {
         let steps: i64 =
             self.steps.iter().filter(|s| s.at.as_nanos() <= u128::from(mono)).map(|s| s.by_nanos).sum();
         let base = self.start + Duration::from_nanos(mono);
-        Timestamp::from_unix_nanos(base.unix_nanos() + steps + i64::try_from(drift).unwrap_or(0))
+        let nanos = base.unix_nanos().saturating_add(steps).saturating_add(i64::try_from(drift).unwrap_or(0));
+        Timestamp::from_unix_nanos(nanos)
     }
 
     pub(crate) fn reading_gap(&self, n: usize) -> Duration {
@@ -111,13 +112,19 @@ pub struct Sleep(Kind);
 
 #[derive(Debug)]
 enum Kind {
-    Virtual { clock: Arc<Clock>, due: u64, seq: Option<u64> },
+    /// `seq` is given at creation; the clock knows of the timer once it is `armed`, by its first poll.
+    Virtual { clock: Arc<Clock>, due: u64, seq: u64, armed: bool },
     Real(Pin<Box<tokio::time::Sleep>>),
 }
 
 impl Sleep {
     pub(crate) fn on(clock: Arc<Clock>, due: u64) -> Self {
-        Sleep(Kind::Virtual { clock, due, seq: None })
+        let seq = {
+            let mut timers = clock.lock();
+            timers.next_seq += 1;
+            timers.next_seq
+        };
+        Sleep(Kind::Virtual { clock, due, seq, armed: false })
     }
 
     pub(crate) fn real(sleep: tokio::time::Sleep) -> Self {
@@ -131,21 +138,16 @@ impl Future for Sleep {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         match &mut self.0 {
             Kind::Real(sleep) => sleep.as_mut().poll(cx),
-            Kind::Virtual { clock, due, seq } => {
+            Kind::Virtual { clock, due, seq, armed } => {
                 let mut timers = clock.lock();
                 if timers.now >= *due {
-                    if let Some(seq) = seq.take() {
-                        timers.wakers.remove(&seq);
-                    }
+                    timers.wakers.remove(seq);
                     return Poll::Ready(());
                 }
-                let seq = *seq.get_or_insert_with(|| {
-                    let seq = timers.next_seq;
-                    timers.next_seq += 1;
-                    timers.heap.push(Reverse((*due, seq)));
-                    seq
-                });
-                timers.wakers.insert(seq, cx.waker().clone());
+                if !std::mem::replace(armed, true) {
+                    timers.heap.push(Reverse((*due, *seq)));
+                }
+                timers.wakers.insert(*seq, cx.waker().clone());
                 Poll::Pending
             }
         }
@@ -154,7 +156,7 @@ impl Future for Sleep {
 
 impl Drop for Sleep {
     fn drop(&mut self) {
-        if let Kind::Virtual { clock, seq: Some(seq), .. } = &self.0 {
+        if let Kind::Virtual { clock, seq, armed: true, .. } = &self.0 {
             clock.lock().wakers.remove(seq);
         }
     }

@@ -86,10 +86,7 @@ fn closed_trace() -> Trace {
 ///
 /// # Errors
 /// When the runtime cannot be started or the system has no randomness.
-pub fn run<T, F: Future<Output = T>>(
-    seed: Option<u64>,
-    main: impl FnOnce(World) -> F,
-) -> std::io::Result<T> {
+pub fn run<T, F: Future<Output = T>>(seed: Option<u64>, main: impl FnOnce(World) -> F) -> std::io::Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let world = world(seed).map_err(std::io::Error::other)?;
     Ok(runtime.block_on(main(world)))

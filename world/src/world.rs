@@ -175,7 +175,9 @@ impl World {
     pub fn spawn(&self, name: &str, future: impl Future<Output = ()> + Send + 'static) -> TaskHandle {
         let at = Location::caller();
         match &self.shared.driver {
-            Driver::Sim(kernel) => TaskHandle(Handle::Sim(kernel.spawn(&self.host, name, at, Box::pin(future)))),
+            Driver::Sim(kernel) => {
+                TaskHandle(Handle::Sim(kernel.spawn(&self.host, name, at, Box::pin(future))))
+            }
             Driver::Guest(_) | Driver::Real(_) => TaskHandle(Handle::Tokio(crate::real::spawn(future))),
         }
     }

@@ -246,8 +246,7 @@ impl Client {
 
     async fn open(&self, url: &Url) -> Result<Sender, HttpError> {
         let resolved = self.resolver.addresses(&url.host).await;
-        let addresses =
-            resolved.map_err(|source| HttpError::Resolve { host: url.host.clone(), source })?;
+        let addresses = resolved.map_err(|source| HttpError::Resolve { host: url.host.clone(), source })?;
         let mut last = None;
         for ip in addresses {
             let address = SocketAddr::new(ip, url.port);

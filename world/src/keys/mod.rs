@@ -12,6 +12,7 @@ pub use jwk::JwsSignature;
 pub use pem::{pem_encode, pem_sections};
 pub use private::PrivateKey;
 pub use public::PublicKey;
+pub use rustls::pki_types::pem::SectionKind;
 
 use crate::rng::Rng;
 

@@ -201,8 +201,7 @@ impl PrivateKey {
 )]
 fn sign_pkcs1(pair: &RsaKeyPair, message: &[u8]) -> Vec<u8> {
     let mut signature = vec![0; pair.public().modulus_len()];
-    let signed =
-        pair.sign(&RSA_PKCS1_SHA256, &ring::rand::SystemRandom::new(), message, &mut signature);
+    let signed = pair.sign(&RSA_PKCS1_SHA256, &ring::rand::SystemRandom::new(), message, &mut signature);
     // It fails only for a buffer of another length; an empty signature is one that nobody accepts.
     if signed.is_ok() { signature } else { Vec::new() }
 }
@@ -295,7 +294,10 @@ mod tests {
         assert!(PrivateKey::from_pem(b"").is_err());
         assert!(PrivateKey::from_pkcs8(&[0x30, 0x82]).is_err());
         assert!(PublicKey::from_spki(&[0x30, 0xff, 0xff]).is_err());
-        assert_eq!(PrivateKey::generate(&Rng::from_seed(1), KeyAlgorithm::Rsa(512)).unwrap_err(), KeyError::Size(512));
+        assert_eq!(
+            PrivateKey::generate(&Rng::from_seed(1), KeyAlgorithm::Rsa(512)).unwrap_err(),
+            KeyError::Size(512)
+        );
     }
 
     /// RFC 8037 appendix A.3.

@@ -32,8 +32,11 @@ impl PublicKey {
     /// [`KeyError::UnknownPublicKey`] when it is none, or of another algorithm or curve.
     pub fn from_spki(der: &[u8]) -> Result<Self, KeyError> {
         let (outer, _) = read_tlv(der, 0x30).ok_or(KeyError::UnknownPublicKey)?;
-        for (id, kind) in [(RSA_ID, None), (P256_ID, Some(KeyAlgorithm::EcdsaP256)), (ED25519_ID, Some(KeyAlgorithm::Ed25519))]
-        {
+        for (id, kind) in [
+            (RSA_ID, None),
+            (P256_ID, Some(KeyAlgorithm::EcdsaP256)),
+            (ED25519_ID, Some(KeyAlgorithm::Ed25519)),
+        ] {
             let Some(rest) = outer.strip_prefix(id) else { continue };
             let (bits, _) = read_tlv(rest, 0x03).ok_or(KeyError::UnknownPublicKey)?;
             let bytes = bits.strip_prefix(&[0]).ok_or(KeyError::UnknownPublicKey)?.to_vec();

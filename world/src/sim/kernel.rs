@@ -205,7 +205,9 @@ fn catching_panics<T>(f: impl FnOnce() -> T) -> Result<T, String> {
     let outer = INSIDE.replace(true);
     let result = catch_unwind(AssertUnwindSafe(f));
     INSIDE.set(outer);
-    result.map_err(|payload| format!("{} at {}", panic_text(&*payload), LAST_PANIC_AT.with_borrow(Clone::clone)))
+    result.map_err(|payload| {
+        format!("{} at {}", panic_text(&*payload), LAST_PANIC_AT.with_borrow(Clone::clone))
+    })
 }
 
 fn panic_text(payload: &(dyn Any + Send)) -> String {

@@ -1,0 +1,62 @@
+//! What the API server and cert-manager's webhook refuse, with their field paths and texts.
+//!
+//! [`validate`] looks at one object, [`validate_update`] at a change. Neither decodes certificate signing requests.
+
+mod certmanager;
+mod core;
+mod field;
+mod issuer;
+mod meta;
+
+use super::{Kind, Object};
+use field::{Errors, Path};
+
+pub use field::FieldError;
+
+/// What is wrong with an object, all of it.
+pub fn validate(object: &Object) -> Vec<FieldError> {
+    let mut errors = Errors::default();
+    let (spec, status) = (Path::root("spec"), Path::root("status"));
+    meta::object_meta(object.kind(), object.meta(), &mut errors);
+    match object {
+        Object::Certificate(certificate) => certmanager::certificate(&certificate.spec, &spec, &mut errors),
+        Object::CertificateRequest(request) => {
+            certmanager::certificate_request(&request.spec, &spec, &mut errors);
+            certmanager::request_conditions(&request.status, &status, &mut errors);
+        }
+        Object::Issuer(object) => issuer::issuer(&object.spec, &spec, &mut errors),
+        Object::ClusterIssuer(object) => issuer::issuer(&object.spec, &spec, &mut errors),
+        Object::Order(order) => certmanager::order(&order.spec, &spec, &mut errors),
+        Object::Challenge(challenge) => certmanager::challenge(&challenge.spec, &spec, &mut errors),
+        Object::Secret(secret) => core::secret(secret, &mut errors),
+        Object::Pod(pod) => core::pod(&pod.spec, &spec, &mut errors),
+        Object::Service(service) => core::service(&service.spec, &spec, &mut errors),
+        Object::Endpoints(endpoints) => core::endpoints(endpoints, &mut errors),
+        Object::Ingress(ingress) => core::ingress(&ingress.spec, &spec, &mut errors),
+        Object::Event(_) => {}
+    }
+    errors.into_vec()
+}
+
+/// What is wrong with a change from `old` to `new`, apart from what [`validate`] says about `new`: fields that may
+/// not change any more.
+pub fn validate_update(old: &Object, new: &Object) -> Vec<FieldError> {
+    let mut errors = Errors::default();
+    match (old, new) {
+        (Object::CertificateRequest(old), Object::CertificateRequest(new)) => {
+            certmanager::request_update(old, new, &mut errors);
+        }
+        (Object::Order(old), Object::Order(new)) => certmanager::order_update(old, new, &mut errors),
+        (Object::Challenge(old), Object::Challenge(new)) if old.spec != new.spec => {
+            errors.forbidden(Path::root("spec"), "challenge spec is immutable after creation");
+        }
+        (Object::Secret(old), Object::Secret(new)) => core::secret_update(old, new, &mut errors),
+        _ => {}
+    }
+    errors.into_vec()
+}
+
+/// Whether the kind's names must be DNS labels that start with a letter.
+fn has_label_names(kind: Kind) -> bool {
+    kind == Kind::Service
+}

@@ -1,0 +1,182 @@
+//! certificates-request-manager: makes the CertificateRequest of the next revision.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use world::PrivateKey;
+
+use super::{
+    ANNOTATION_CERTIFICATE_NAME, ANNOTATION_PRIVATE_KEY_SECRET, ANNOTATION_REVISION, CONDITION_ISSUING,
+    CONDITION_READY, TLS_KEY, controller_reference, data, next_revision, revision_of,
+};
+use crate::api::hash::shorten_to_52;
+use crate::api::{Certificate, CertificateRequest, Kind, ObjectKey, Resource as _, Secret};
+use crate::conditions::{condition, is_true};
+use crate::controller::{self, Context, Reconcile, SyncError, SyncResult};
+use crate::informer::Lister;
+use crate::log::catalogue as msg;
+use crate::pki;
+
+const NAME: &str = "certificates-request-manager";
+
+/// Annotations of the Certificate that are not copied: `kubectl`'s and those of deployment tools.
+const NOT_COPIED: &[&str] = &["kubectl.kubernetes.io/", "fluxcd.io/", "argocd.argoproj.io/"];
+
+struct RequestManager {
+    context: Context,
+    certificates: Lister<Certificate>,
+    requests: Lister<CertificateRequest>,
+    secrets: Lister<Secret>,
+}
+
+pub(crate) fn start(context: &Context) {
+    let context = context.named(NAME);
+    let queue = context.queue(NAME, context.compat.backoff_certificates);
+    controller::watch_self(&context, NAME, Kind::Certificate, &queue);
+    controller::watch_owned(&context, NAME, Kind::CertificateRequest, Kind::Certificate, &queue);
+    controller::watch_owned(&context, NAME, Kind::Secret, Kind::Certificate, &queue);
+    let manager = RequestManager {
+        certificates: context.informers.lister(),
+        requests: context.informers.lister(),
+        secrets: context.informers.lister(),
+        context: context.clone(),
+    };
+    controller::start(&context, NAME, &queue, Arc::new(manager));
+}
+
+/// What is to become of an existing request.
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    Keep,
+    /// It has no revision, or it failed in an earlier issuance, or it is for another key.
+    Delete,
+    /// It does not fit the specification.
+    DeleteMismatch(String),
+    /// It is of another revision.
+    Ignore,
+}
+
+fn judge(request: &CertificateRequest, certificate: &Certificate, key: &PrivateKey) -> Verdict {
+    match revision_of(request) {
+        None => return Verdict::Delete,
+        Some(revision) if revision != next_revision(certificate) => return Verdict::Ignore,
+        Some(_) => {}
+    }
+    let started = condition(certificate, CONDITION_ISSUING).and_then(|c| c.last_transition_time);
+    let failed = condition(request, CONDITION_READY).is_some_and(|c| c.reason == "Failed");
+    let earlier = matches!((request.status.failure_time, started), (Some(f), Some(s)) if f < s);
+    if failed && earlier {
+        return Verdict::Delete;
+    }
+    match pki::request_violations(&request.spec, &certificate.spec) {
+        Err(_) => return Verdict::Delete,
+        Ok(fields) if !fields.is_empty() => return Verdict::DeleteMismatch(fields.join(" ")),
+        Ok(_) => {}
+    }
+    match pki::request(request.spec.request.as_slice()) {
+        Ok(csr) if csr.public_key == *key.public() => Verdict::Keep,
+        _ => Verdict::Delete,
+    }
+}
+
+impl RequestManager {
+    async fn sync(&self, key: &ObjectKey) -> SyncResult {
+        let Some(certificate) = self.certificates.get(key) else { return Ok(()) };
+        if !is_true(certificate.as_ref(), CONDITION_ISSUING) {
+            return Ok(());
+        }
+        let Some(name) = certificate.status.next_private_key_secret_name.clone() else { return Ok(()) };
+        let Some(secret) = self.secrets.get(&ObjectKey::new(key.namespace.as_str(), name)) else {
+            return Ok(());
+        };
+        let Ok(private_key) = PrivateKey::from_pem(data(&secret, TLS_KEY)) else { return Ok(()) };
+        if !pki::key_violations(private_key.public(), &certificate.spec).is_empty() {
+            return Ok(());
+        }
+        let log = self.context.log.with_value("key", key.to_string());
+        let mut kept = 0;
+        for request in self.requests.owned_by(&key.namespace, &certificate.metadata.uid) {
+            match judge(&request, &certificate, &private_key) {
+                Verdict::Ignore => {}
+                Verdict::Keep => kept += 1,
+                Verdict::Delete => self.delete(&request).await?,
+                Verdict::DeleteMismatch(fields) => {
+                    log.info(&msg::REQUEST_DOES_NOT_MATCH, &[("violations", fields.into())]);
+                    self.delete(&request).await?;
+                }
+            }
+        }
+        match kept {
+            0 => self.create(&certificate, &secret, &private_key).await,
+            1 => Ok(()),
+            _ => {
+                log.error(&msg::TOO_MANY_REQUESTS, None, &[]);
+                Ok(())
+            }
+        }
+    }
+
+    async fn delete(&self, request: &CertificateRequest) -> SyncResult {
+        self.context.client.delete::<CertificateRequest>(&request.key()).await?;
+        Ok(())
+    }
+
+    async fn create(&self, certificate: &Certificate, secret: &Secret, key: &PrivateKey) -> SyncResult {
+        self.context.world.work("certificates-request-manager/csr").await;
+        let csr = pki::make_request(certificate, key).map_err(SyncError::other)?;
+        let mut request = CertificateRequest::default();
+        let meta = &mut request.metadata;
+        meta.namespace.clone_from(&certificate.metadata.namespace);
+        meta.generate_name = format!("{}-", shorten_to_52(&certificate.metadata.name));
+        meta.labels.clone_from(&certificate.metadata.labels);
+        for (name, value) in &certificate.metadata.annotations {
+            if !NOT_COPIED.iter().any(|prefix| name.starts_with(prefix)) {
+                meta.annotations.insert(name.clone(), value.clone());
+            }
+        }
+        meta.annotations.insert(ANNOTATION_REVISION.into(), next_revision(certificate).to_string());
+        meta.annotations.insert(ANNOTATION_PRIVATE_KEY_SECRET.into(), secret.metadata.name.clone());
+        meta.annotations.insert(ANNOTATION_CERTIFICATE_NAME.into(), certificate.metadata.name.clone());
+        meta.owner_references.push(controller_reference(certificate));
+        request.spec.request = csr.into();
+        request.spec.duration = certificate.spec.duration;
+        request.spec.issuer_ref = certificate.spec.issuer_ref.clone();
+        request.spec.is_ca = certificate.spec.is_ca;
+        request.spec.usages.clone_from(&certificate.spec.usages);
+        let created = match self.context.client.create(request).await {
+            Ok(created) => created,
+            Err(error) => {
+                let text = format!("Failed to create CertificateRequest: {error}");
+                self.context.recorder.warning(certificate, "RequestFailed", &text);
+                return Err(error.into());
+            }
+        };
+        let text = format!("Created new CertificateRequest resource {:?}", created.metadata.name);
+        self.context.recorder.normal(certificate, "Requested", &text);
+        self.wait_until_visible(&created.key()).await
+    }
+
+    /// The next sync must see what this one made, or it would make another: a cache that lags for longer than
+    /// this wait is how requests run away.
+    async fn wait_until_visible(&self, key: &ObjectKey) -> SyncResult {
+        let (limit, interval) = self.context.compat.request_visible_wait;
+        let world = &self.context.world;
+        let deadline = world.monotonic() + limit;
+        while world.monotonic() < deadline {
+            world.sleep(interval).await;
+            if self.requests.get(key).is_some() {
+                return Ok(());
+            }
+        }
+        Err(SyncError::other(
+            "failed whilst waiting for CertificateRequest to exist - this may indicate an apiserver running \
+             slowly. Request will be retried",
+        ))
+    }
+}
+
+impl Reconcile for RequestManager {
+    fn sync<'a>(&'a self, key: &'a ObjectKey) -> Pin<Box<dyn Future<Output = SyncResult> + Send + 'a>> {
+        Box::pin(self.sync(key))
+    }
+}

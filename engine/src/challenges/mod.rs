@@ -1,0 +1,28 @@
+//! challenges: proves control of one name, step by step: scheduled, presented, self-checked, accepted.
+
+mod http01;
+mod scheduler;
+mod sync;
+
+use std::sync::Arc;
+
+use crate::acme::AcmeClients;
+use crate::api::Kind;
+use crate::controller::{self, Context};
+
+const NAME: &str = "challenges";
+
+/// Finalizer of a Challenge: what was presented is cleaned up before it goes.
+pub(crate) const FINALIZER: &str = "finalizer.acme.cert-manager.io";
+
+/// Starts the controller and its scheduler. It watches Challenges only: pods, services and ingresses are read
+/// from their caches, but no event of theirs wakes it.
+pub(crate) fn start(context: &Context, clients: &AcmeClients) {
+    let context = context.named(NAME);
+    let queue = context.queue(NAME, context.compat.backoff_acme);
+    controller::watch_self(&context, NAME, Kind::Challenge, &queue);
+    scheduler::start(&context);
+    let solver = http01::Solver::new(&context, clients.resolver());
+    let controller = sync::Challenges::new(&context, clients, &queue, solver);
+    controller::start(&context, NAME, &queue, Arc::new(controller));
+}

@@ -1,0 +1,164 @@
+//! The loop that all controllers share: workers, error classes, and what a controller is given.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use world::World;
+
+use crate::api::{Certificate, Kind, Object, ObjectKey, Resource as _};
+use crate::client::Client;
+use crate::compat::{Backoff, Compat};
+use crate::informer::{Informers, Notice};
+use crate::log::{Logger, catalogue as msg};
+use crate::queue::WorkQueue;
+use crate::recorder::Recorder;
+use crate::store::{ApiError, ChangeType};
+
+/// Why a sync failed; the text is what is logged and what decides between the two classes of requeue.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SyncError {
+    /// The API server refused a call.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// Anything else, in the release's words.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl SyncError {
+    /// An error with this text.
+    pub fn other(text: impl std::fmt::Display) -> Self {
+        SyncError::Other(text.to_string())
+    }
+
+    /// Whether it is the API server's optimistic lock, which is logged as information.
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, SyncError::Api(ApiError::Conflict { .. }))
+    }
+}
+
+/// What a sync returns.
+pub type SyncResult = Result<(), SyncError>;
+
+/// What every controller of a process shares.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// Time, network, randomness, keys.
+    pub world: World,
+    /// The release that is reproduced.
+    pub compat: Arc<Compat>,
+    /// Caches.
+    pub informers: Arc<Informers>,
+    /// The API server, in the name of the controller (see [`Context::named`]).
+    pub client: Client,
+    /// Kubernetes events.
+    pub recorder: Recorder,
+    /// The log, in the name of the controller.
+    pub log: Logger,
+}
+
+impl Context {
+    /// The context in the name of one controller.
+    #[must_use]
+    pub fn named(&self, controller: &str) -> Self {
+        Context {
+            client: self.client.as_actor(controller),
+            log: self.log.with_name(controller),
+            ..self.clone()
+        }
+    }
+
+    /// A queue for `controller`.
+    pub fn queue(&self, controller: &str, backoff: Backoff) -> WorkQueue {
+        WorkQueue::start(&self.world, controller, backoff, self.compat.rerun_delay)
+    }
+}
+
+/// Puts the changed objects of `kind` themselves into the queue.
+pub(crate) fn watch_self(context: &Context, controller: &str, kind: Kind, queue: &WorkQueue) {
+    watch(context, controller, kind, queue, |object| vec![object.key()]);
+}
+
+/// Puts the owners of the changed objects of `kind` into the queue, if they are of `owner`.
+pub(crate) fn watch_owned(context: &Context, controller: &str, kind: Kind, owner: Kind, queue: &WorkQueue) {
+    watch(context, controller, kind, queue, move |object| {
+        let meta = object.meta();
+        let of_kind = meta.controller().filter(|o| o.kind == owner.as_str());
+        of_kind.map(|o| ObjectKey::new(meta.namespace.as_str(), o.name.as_str())).into_iter().collect()
+    });
+}
+
+/// Puts the Certificates into the queue to whom a changed Secret belongs: those that name it by `field`.
+pub(crate) fn watch_named_secrets(
+    context: &Context,
+    controller: &str,
+    queue: &WorkQueue,
+    field: impl Fn(&Certificate) -> Option<&str> + Send + Sync + 'static,
+) {
+    let certificates = context.informers.lister::<Certificate>();
+    watch(context, controller, Kind::Secret, queue, move |secret| {
+        let meta = secret.meta();
+        let named = certificates.list(|certificate| {
+            certificate.metadata.namespace == meta.namespace && field(certificate) == Some(meta.name.as_str())
+        });
+        named.iter().map(|certificate| certificate.key()).collect()
+    });
+}
+
+/// Puts the keys that `keys` finds for a changed object of `kind` into the queue. An update that changed
+/// nothing (a resync) is no change.
+pub(crate) fn watch(
+    context: &Context,
+    controller: &str,
+    kind: Kind,
+    queue: &WorkQueue,
+    keys: impl Fn(&Object) -> Vec<ObjectKey> + Send + Sync + 'static,
+) {
+    let queue = queue.clone();
+    context.informers.on(kind, controller, move |notice: &Notice| {
+        if notice.change.type_ == ChangeType::Modified && notice.old.as_ref() == Some(&notice.change.object) {
+            return;
+        }
+        for key in keys(&notice.change.object) {
+            queue.add(key);
+        }
+    });
+}
+
+/// One controller's reconcile function: it reads caches, decides, does what it decided, and returns.
+pub trait Reconcile: Send + Sync + 'static {
+    /// Brings one object a step further. It is level-triggered: it looks at what is, not at what happened.
+    fn sync<'a>(&'a self, key: &'a ObjectKey) -> Pin<Box<dyn Future<Output = SyncResult> + Send + 'a>>;
+}
+
+/// Starts the workers of a controller.
+pub fn start(context: &Context, name: &str, queue: &WorkQueue, controller: Arc<impl Reconcile>) {
+    for n in 0..context.compat.workers {
+        let (queue, controller) = (queue.clone(), controller.clone());
+        let log = context.log.clone();
+        context.world.spawn(&format!("{name} worker {n}"), async move {
+            loop {
+                let key = queue.get().await;
+                match controller.sync(&key).await {
+                    Ok(()) => queue.forget(&key),
+                    Err(error) => {
+                        report(&log, &key, &error);
+                        queue.add_rate_limited(key.clone());
+                    }
+                }
+                queue.done(&key);
+            }
+        });
+    }
+}
+
+fn report(log: &Logger, key: &ObjectKey, error: &SyncError) {
+    let log = log.with_value("key", key.to_string());
+    let text = error.to_string();
+    if error.is_conflict() {
+        log.info(&msg::REQUEUE_CONFLICT, &[("error", text.into())]);
+    } else {
+        log.error(&msg::REQUEUE_ERROR, Some(&text), &[]);
+    }
+}

@@ -1,0 +1,75 @@
+//! The engine process: all controllers over one store.
+
+use std::sync::Arc;
+
+use world::World;
+use world::tls::BadTls;
+
+use crate::acme::{AcmeClients, ClientConfig};
+use crate::client::{Client, Timing};
+use crate::compat::{Compat, V1_7};
+use crate::controller::Context;
+use crate::informer::Informers;
+use crate::log::{Logger, Sink};
+use crate::recorder::Recorder;
+use crate::store::Store;
+use crate::{certificates, challenges, ingress_shim, issuers, orders, requests};
+
+/// How an engine process is started.
+#[derive(Debug, Clone)]
+pub struct EngineConfig {
+    /// The release to reproduce.
+    pub compat: Compat,
+    /// klog's `-v`.
+    pub verbosity: u8,
+    /// How ACME servers are reached.
+    pub acme: ClientConfig,
+    /// The namespace of the Secrets that ClusterIssuers name (`--cluster-resource-namespace`).
+    pub cluster_resource_namespace: String,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        EngineConfig {
+            compat: V1_7,
+            verbosity: 2,
+            acme: ClientConfig::default(),
+            cluster_resource_namespace: "kube-system".to_owned(),
+        }
+    }
+}
+
+/// Starts an engine process in `world` (see [`World::process`]): its informers, controllers, scheduler and
+/// event recorder run until the host crashes or the world ends. All it knows is in `store`.
+///
+/// # Errors
+/// [`BadTls`] when a trusted root is no certificate.
+pub fn start(
+    world: &World,
+    store: &Store,
+    timing: Arc<dyn Timing>,
+    sink: Arc<dyn Sink>,
+    config: EngineConfig,
+) -> Result<(), BadTls> {
+    let compat = Arc::new(config.compat);
+    let client = Client::new(world, store, timing.clone(), "cert-manager")
+        .with_rate_limit(compat.client_qps, compat.client_burst)
+        .with_server_side_apply(compat.server_side_apply);
+    let clients = AcmeClients::new(world, &config.acme, compat.user_agent, compat.acme_call_limit)?;
+    let context = Context {
+        world: world.clone(),
+        informers: Arc::new(Informers::new(world, store, timing)),
+        recorder: Recorder::start(world, client.as_actor("event-recorder")),
+        client,
+        log: Logger::new(world, sink, config.verbosity),
+        compat,
+    };
+    issuers::start(&context, &clients, &config.cluster_resource_namespace);
+    certificates::start(&context);
+    requests::start(&context);
+    orders::start(&context, &clients);
+    challenges::start(&context, &clients);
+    ingress_shim::start(&context);
+    context.informers.start();
+    Ok(())
+}

@@ -1,0 +1,171 @@
+//! Informers: a cache per kind, fed by a watch, and the event handlers behind it.
+//!
+//! Between a write and what a controller knows of it lie two lags. The *lister lag* ends when the cache
+//! shows the change; the *handler lag* ends when a controller's handler runs and puts a key into its queue.
+//! They differ, as in client-go, where handlers have goroutines of their own behind the indexer; a model with
+//! one lag cannot give a conflict on a stale read without also repeating what the stale reader did before.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::mpsc;
+use world::{Instant, World};
+
+use crate::api::{Kind, Object, ObjectKey, Resource};
+use crate::client::Timing;
+use crate::store::{Change, ChangeType, Store};
+
+type Cache = Arc<Mutex<BTreeMap<ObjectKey, Object>>>;
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What a handler is told: the change, and the object before it if there was one.
+#[derive(Debug, Clone)]
+pub struct Notice {
+    /// The change.
+    pub change: Change,
+    /// The object as the cache had it before.
+    pub old: Option<Object>,
+}
+
+type Handler = Box<dyn Fn(&Notice) + Send + Sync>;
+
+struct Registered {
+    controller: String,
+    handler: Handler,
+}
+
+/// The informers of one process, one per kind, shared by its controllers.
+pub struct Informers {
+    world: World,
+    store: Store,
+    timing: Arc<dyn Timing>,
+    caches: BTreeMap<Kind, Cache>,
+    handlers: Mutex<BTreeMap<Kind, Vec<Registered>>>,
+}
+
+impl std::fmt::Debug for Informers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Informers")
+    }
+}
+
+/// Read access to one kind's cache. What it returns may be stale; that is the point.
+pub struct Lister<R> {
+    cache: Cache,
+    kind: std::marker::PhantomData<fn() -> R>,
+}
+
+impl<R> Clone for Lister<R> {
+    fn clone(&self) -> Self {
+        Lister { cache: self.cache.clone(), kind: std::marker::PhantomData }
+    }
+}
+
+impl<R> std::fmt::Debug for Lister<R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Lister")
+    }
+}
+
+impl<R: Resource> Lister<R> {
+    /// The cached object.
+    pub fn get(&self, key: &ObjectKey) -> Option<Arc<R>> {
+        lock(&self.cache).get(key).and_then(R::from_object).cloned()
+    }
+
+    /// The cached objects that pass `filter`, by namespace and name.
+    pub fn list(&self, filter: impl Fn(&R) -> bool) -> Vec<Arc<R>> {
+        let cache = lock(&self.cache);
+        cache.values().filter_map(R::from_object).filter(|o| filter(o)).cloned().collect()
+    }
+
+    /// The cached objects that `owner` (a uid) controls in `namespace`.
+    pub fn owned_by(&self, namespace: &str, owner: &str) -> Vec<Arc<R>> {
+        self.list(|o| o.meta().namespace == namespace && o.meta().is_controlled_by(owner))
+    }
+}
+
+impl Informers {
+    /// Informers over `store`; they start with [`Informers::start`].
+    pub fn new(world: &World, store: &Store, timing: Arc<dyn Timing>) -> Self {
+        Informers {
+            world: world.clone(),
+            store: store.clone(),
+            timing,
+            caches: Kind::ALL.iter().map(|kind| (*kind, Cache::default())).collect(),
+            handlers: Mutex::default(),
+        }
+    }
+
+    /// Read access to the cache of `R`.
+    pub fn lister<R: Resource>(&self) -> Lister<R> {
+        let cache = self.caches.get(&R::KIND).cloned().unwrap_or_default();
+        Lister { cache, kind: std::marker::PhantomData }
+    }
+
+    /// Registers what `controller` does on a change of `kind`. Before [`Informers::start`].
+    pub fn on(&self, kind: Kind, controller: &str, handler: impl Fn(&Notice) + Send + Sync + 'static) {
+        let registered = Registered { controller: controller.to_owned(), handler: Box::new(handler) };
+        lock(&self.handlers).entry(kind).or_default().push(registered);
+    }
+
+    /// Fills the caches and starts to follow the store. Every object that is there becomes an `Added` notice in
+    /// every handler, as at the start of any process; caches are complete when this returns.
+    pub fn start(&self) {
+        for (kind, handlers) in std::mem::take(&mut *lock(&self.handlers)) {
+            let watch = self.store.watch(kind);
+            if let Some(cache) = self.caches.get(&kind) {
+                for object in self.store.list(kind) {
+                    lock(cache).insert(object.key(), object);
+                }
+                self.follow(kind, cache.clone(), watch, handlers);
+            }
+        }
+    }
+
+    fn follow(&self, kind: Kind, cache: Cache, mut watch: crate::store::Watch, handlers: Vec<Registered>) {
+        let mut outlets = Vec::new();
+        for Registered { controller, handler } in handlers {
+            let (sender, receiver) = mpsc::unbounded_channel();
+            outlets.push(sender);
+            let name = format!("informer {kind} handler of {controller}");
+            let task = deliver(self.world.clone(), self.timing.clone(), controller, handler, receiver);
+            self.world.spawn(&name, task);
+        }
+        let (world, timing) = (self.world.clone(), self.timing.clone());
+        self.world.spawn(&format!("informer {kind}"), async move {
+            while let Some(change) = watch.next().await {
+                let lag = timing.lister_lag(&change);
+                world.sleep_until(change.at + lag).await;
+                let key = change.object.key();
+                let old = match change.type_ {
+                    ChangeType::Deleted => lock(&cache).remove(&key),
+                    _ => lock(&cache).insert(key, change.object.clone()),
+                };
+                let notice = Notice { change, old };
+                // Without a handler there is nobody to tell.
+                outlets.retain(|outlet| outlet.send(notice.clone()).is_ok());
+            }
+        });
+    }
+}
+
+/// Hands notices to one handler, in order, each not before its handler lag.
+async fn deliver(
+    world: World,
+    timing: Arc<dyn Timing>,
+    controller: String,
+    handler: Handler,
+    mut notices: mpsc::UnboundedReceiver<Notice>,
+) {
+    let mut last = Instant::default();
+    while let Some(notice) = notices.recv().await {
+        let due = notice.change.at + timing.handler_lag(&notice.change, &controller);
+        last = last.max(due);
+        world.sleep_until(last).await;
+        handler(&notice);
+    }
+}

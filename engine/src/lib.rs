@@ -1,0 +1,39 @@
+//! The issuance engine: cert-manager's controllers, over a store with resourceVersions.
+//!
+//! | room | what happens there |
+//! |---|---|
+//! | [`api`], [`manifest`] | the objects, and how they are read from YAML |
+//! | [`store`] | the API server's state: optimistic locking, watches, generated names |
+//! | [`client`], [`informer`] | the way there and back, with what each way costs: call times, rate limit, two lags |
+//! | [`queue`], [`controller`] | work queues, workers, requeues |
+//! | `certificates`, `requests`, `orders`, `challenges`, `issuers`, `ingress_shim` | the controllers |
+//! | [`acme`], `pki` | the ACME client, and X.509 |
+//! | [`log`], [`recorder`], [`conditions`] | what people see: klog lines, events, conditions |
+//! | [`compat`] | what differs between releases, as data |
+//!
+//! A controller looks at its caches, decides by a pure function what is to be done, and does that one thing;
+//! [`start`] runs them all. Time, network, randomness and keys come from [`world`] alone, so that the
+//! engine does not know whether they are real.
+
+pub mod acme;
+pub mod api;
+mod certificates;
+mod challenges;
+pub mod client;
+pub mod compat;
+pub mod conditions;
+pub mod controller;
+mod engine;
+pub mod informer;
+mod ingress_shim;
+mod issuers;
+pub mod log;
+pub mod manifest;
+mod orders;
+pub mod pki;
+pub mod queue;
+pub mod recorder;
+mod requests;
+pub mod store;
+
+pub use engine::{EngineConfig, start};

@@ -1,0 +1,139 @@
+//! Every message that the engine logs: its text, level, and place in the release's source.
+//!
+//! `v1_7` is the marker in 1.7.1. Where a line number is 0 the place is not known to us: the line is there, its
+//! number is not.
+
+use super::Severity;
+
+/// A message of the catalogue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Message {
+    /// Severity.
+    pub severity: Severity,
+    /// klog's `-v` level from which it is shown (errors always are).
+    pub verbosity: u8,
+    /// File and line in 1.7.1.
+    pub v1_7: &'static str,
+    /// The text; for plain lines it names the line only.
+    pub text: &'static str,
+}
+
+macro_rules! catalogue {
+    ( $( $name:ident $severity:ident $verbosity:literal $marker:literal $text:literal; )+ ) => {
+        $(
+            #[doc = $text]
+            pub const $name: Message = Message {
+                severity: Severity::$severity,
+                verbosity: $verbosity,
+                v1_7: $marker,
+                text: $text,
+            };
+        )+
+
+        /// The whole catalogue.
+        pub const ALL: &[Message] = &[ $( $name, )+ ];
+    };
+}
+
+catalogue! {
+    // The loop of all controllers.
+    REQUEUE_CONFLICT Info 0 "controller.go:161" "re-queuing item due to optimistic locking on resource";
+    REQUEUE_ERROR Error 0 "controller.go:163" "re-queuing item due to error processing";
+
+    // Conditions: plain lines.
+    CERTIFICATE_CONDITION_CHANGED Info 2 "conditions.go:190" "Found status change for Certificate";
+    CERTIFICATE_CONDITION_ADDED Info 2 "conditions.go:201" "Setting lastTransitionTime for Certificate";
+    REQUEST_CONDITION_CHANGED Info 2 "conditions.go:250" "Found status change for CertificateRequest";
+    REQUEST_CONDITION_ADDED Info 2 "conditions.go:261" "Setting lastTransitionTime for CertificateRequest";
+    ISSUER_CONDITION_CHANGED Info 2 "conditions.go:0" "Found status change for Issuer";
+    ISSUER_CONDITION_ADDED Info 2 "conditions.go:0" "Setting lastTransitionTime for Issuer";
+
+    // certificates-*
+    MUST_BE_REISSUED Info 2 "trigger_controller.go:181" "Certificate must be re-issued";
+    NOT_REISSUING Info 2 "trigger_controller.go:0" "Not re-issuing certificate as an attempt has been made in the last hour";
+    NEXT_REQUEST_NOT_AVAILABLE Info 2 "trigger_controller.go:0" "next CertificateRequest not available, skipping checking if Certificate matches the CertificateRequest";
+    REQUEST_DOES_NOT_MATCH Info 2 "requestmanager_controller.go:0" "CertificateRequest does not match requirements on certificate.spec, deleting CertificateRequest";
+    TOO_MANY_REQUESTS Error 0 "requestmanager_controller.go:0" "Multiple matching CertificateRequest resources exist, delete one of them. This is likely an error and should be reported on the issue tracker!";
+    FAILED_REQUEST_FROM_PREVIOUS_ISSUANCE Info 2 "issuing_controller.go:0" "Found a failed CertificateRequest from previous issuance, waiting for it to be deleted...";
+
+    // certificaterequests-*
+    REQUEST_SIGN_ERROR Error 0 "sync.go:0" "error issuing certificate request";
+    CERTIFICATE_ISSUED Info 2 "acme.go:209" "certificate issued";
+    REQUEST_INVALID Error 0 "acme.go:0" "failed to build order";
+    ORDER_CERTIFICATE_UNUSABLE Error 0 "acme.go:0" "failed to decode x509 certificate data on Order resource.";
+
+    // orders
+    ORDER_GONE Error 0 "controller.go:0" "order in work queue no longer exists";
+    ORDER_STATUS_WRITE_FAILED Error 0 "sync.go:70" "failed to update status";
+    ORDER_CREATE_BAD_REQUEST Error 0 "sync.go:0" "failed to create Order resource due to bad request, marking Order as failed";
+    ORDER_FETCH_BAD_REQUEST Error 0 "sync.go:0" "failed to fetch Order resource due to bad request, marking Order as failed";
+    ORDER_AUTHORIZATION_BAD_REQUEST Error 0 "sync.go:0" "failed to fetch authorization metadata from acme server";
+    ORDER_FINALIZE_BAD_REQUEST Error 0 "sync.go:0" "failed to finalize Order resource due to bad request, marking Order as failed";
+    ORDER_NO_SOLVER Error 0 "sync.go:0" "Failed to determine the list of Challenge resources needed for the Order";
+    ORDER_WAITS_FOR_CA Info 2 "sync.go:0" "All challenges in a final state, waiting for ACME server to update the status of the order...";
+
+    // challenges
+    CHALLENGE_GONE Error 0 "controller.go:211" "challenge in work queue no longer exists";
+    CHALLENGE_NOT_SCHEDULED Error 0 "controller.go:0" "error scheduling challenge for processing";
+    PROPAGATION_CHECK_FAILED Error 0 "sync.go:186" "propagation check failed";
+    ACCEPT_FAILED Error 0 "sync.go:0" "error accepting challenge";
+    WAIT_AUTHORIZATION_FAILED Error 0 "sync.go:386" "error waiting for authorization";
+    CLEAN_UP_FAILED Error 0 "sync.go:0" "error cleaning up challenge";
+
+    // HTTP-01 solver
+    POD_FOUND Info 0 "pod.go:59" "found one existing HTTP01 solver pod";
+    POD_CREATE Info 2 "pod.go:71" "creating HTTP01 challenge solver pod";
+    PODS_MULTIPLE Info 2 "pod.go:0" "multiple challenge solver pods found for challenge. cleaning up all existing pods.";
+    SERVICE_FOUND Info 0 "service.go:43" "found one existing HTTP01 solver Service for challenge resource";
+    SERVICE_CREATE Info 4 "service.go:0" "creating HTTP01 challenge solver service";
+    SERVICES_MULTIPLE Info 4 "service.go:0" "multiple challenge solver services found for challenge. cleaning up all existing services.";
+    INGRESS_FOUND Info 0 "ingress.go:98" "found one existing HTTP01 solver ingress";
+    INGRESS_CREATE Info 4 "ingress.go:0" "creating HTTP01 challenge solver ingress";
+    INGRESSES_MULTIPLE Info 2 "ingress.go:110" "multiple challenge solver ingresses found for challenge. cleaning up all existing ingresses.";
+    FOREIGN_SOLVER_OBJECT Info 0 "pod.go:0" "found existing solver object for this challenge resource, however it does not have an appropriate OwnerReference referencing this challenge. Skipping it altogether.";
+
+    // issuers
+    ISSUER_GONE Error 0 "controller.go:0" "issuer in work queue no longer exists";
+    CLUSTER_ISSUER_GONE Error 0 "controller.go:0" "clusterissuer in work queue no longer exists";
+    ISSUER_SETUP_FAILED Error 0 "sync.go:0" "error setting up issuer";
+    ACCOUNT_KEY_GENERATED Info 2 "setup.go:0" "generating acme account private key";
+    ACCOUNT_CACHED Info 2 "setup.go:0" "skipping re-verifying ACME account as cached registration details look sufficient";
+    ACCOUNT_HOST_CHANGED Info 2 "setup.go:0" "ACME server URL host and ACME private key registration host differ. Re-checking ACME account registration";
+    ACCOUNT_VERIFIED Info 2 "setup.go:0" "verified existing registration with ACME server";
+    ACCOUNT_REGISTRATION_FAILED Error 0 "setup.go:0" "failed to register an ACME account";
+    ACCOUNT_NOT_RETRIED Error 0 "setup.go:0" "skipping retrying account registration as a BadRequest response was returned from the ACME server";
+
+    // ingress-shim
+    INGRESS_GONE Error 0 "controller.go:102" "ingress in work queue no longer exists";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The 17 markers that the document's log pins.
+    #[test]
+    fn the_markers_of_the_documents_log_are_in_the_catalogue() {
+        for marker in [
+            "trigger_controller.go:181",
+            "controller.go:161",
+            "controller.go:163",
+            "controller.go:102",
+            "controller.go:211",
+            "conditions.go:201",
+            "conditions.go:250",
+            "conditions.go:261",
+            "pod.go:59",
+            "pod.go:71",
+            "service.go:43",
+            "ingress.go:98",
+            "ingress.go:110",
+            "sync.go:186",
+            "sync.go:386",
+            "sync.go:70",
+            "acme.go:209",
+        ] {
+            assert!(ALL.iter().any(|m| m.v1_7 == marker), "{marker}");
+        }
+    }
+}

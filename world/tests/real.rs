@@ -1,0 +1,78 @@
+//! The real driver: the same server and client on loopback sockets, with the system's clock.
+
+mod common;
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::get;
+use world::http::{Client, Peer, Url};
+use world::resolver::Resolver;
+
+#[test]
+fn http_and_https_are_served_on_loopback() {
+    let served = world::real::run(None, |world| async move {
+        let any = "127.0.0.1:0".parse().unwrap();
+        let router = Router::new().route(
+            "/peer",
+            get(|axum::Extension(Peer(peer)): axum::Extension<Peer>| async move { peer.ip().to_string() }),
+        );
+        let identity = common::identity(&world);
+        let plain = world.listen(any).await.unwrap();
+        let tls = world.listen(any).await.unwrap();
+        let urls = [
+            format!("http://{}/peer", plain.local_addr()),
+            format!("https://www.example.test:{}/peer", tls.local_addr().port()),
+        ];
+        world.spawn("http", world::http::serve(world.clone(), plain, None, router.clone()));
+        world.spawn("https", world::http::serve(world.clone(), tls, Some(identity.acceptor(&world)), router));
+        let dns = common::serve_dns(&world, any, "127.0.0.1").await;
+        let client =
+            Client::new(&world, Resolver::new(&world, vec![dns])).with_tls(identity.connector(&world));
+        for url in urls {
+            let url: Url = url.parse().unwrap();
+            for _ in 0..3 {
+                let answer = client.get(&url).await.unwrap();
+                assert_eq!((answer.status.as_u16(), &*answer.body), (200, b"127.0.0.1".as_slice()), "{url}");
+            }
+        }
+    });
+    served.unwrap();
+}
+
+#[test]
+fn time_is_the_systems() {
+    let passed = world::real::run(None, |world| async move {
+        let (mono, wall) = (world.monotonic(), world.now());
+        assert!(!world.is_virtual() && wall.unix_secs() > 1_700_000_000);
+        world.sleep(Duration::from_millis(20)).await;
+        assert!(world.timeout(Duration::from_millis(5), std::future::pending::<()>()).await.is_err());
+        // Work takes the time that it takes, and no more.
+        world.work("anything").await;
+        assert!(world.now() > wall);
+        world.monotonic().since(mono)
+    });
+    let passed = passed.unwrap();
+    assert!(passed >= Duration::from_millis(25) && passed < Duration::from_secs(5), "{passed:?}");
+}
+
+#[test]
+fn randomness_repeats_with_a_seed_only() {
+    let draw = |seed| world::real::run(seed, |world| async move { world.rng("x").next_u64() }).unwrap();
+    assert_eq!(draw(Some(1)), draw(Some(1)));
+    assert_ne!(draw(None), draw(None));
+}
+
+#[test]
+fn an_aborted_task_ends() {
+    let ended = world::real::run(None, |world| async move {
+        let (sender, receiver) = tokio::sync::oneshot::channel::<()>();
+        let task = world.spawn("task", async move {
+            let _sender = sender;
+            std::future::pending().await
+        });
+        task.abort();
+        world.timeout(Duration::from_secs(5), receiver).await
+    });
+    assert!(matches!(ended.unwrap(), Ok(Err(_))));
+}
