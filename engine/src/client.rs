@@ -50,6 +50,11 @@ pub trait Timing: Send + Sync {
     /// What this call takes.
     fn call(&self, call: &Call<'_>) -> CallTiming;
 
+    /// Hears how the call ended.
+    fn answered(&self, call: &Call<'_>, error: Option<&ApiError>) {
+        let _ = (call, error);
+    }
+
     /// From the commit of a change until the informer's cache shows it.
     fn lister_lag(&self, change: &Change) -> Duration;
 
@@ -154,9 +159,11 @@ impl Client {
             let wait = bucket.lock().unwrap_or_else(PoisonError::into_inner).reserve(now);
             self.wait(wait).await;
         }
-        let timing = self.timing.call(&Call { actor: &self.actor, verb, kind, name });
+        let call = Call { actor: &self.actor, verb, kind, name };
+        let timing = self.timing.call(&call);
         self.wait(timing.commit).await;
         let result = act(&self.store);
+        self.timing.answered(&call, result.as_ref().err());
         self.wait(timing.reply).await;
         result
     }

@@ -15,7 +15,28 @@ use crate::api::{Kind, Object, ObjectKey, Resource};
 use crate::client::Timing;
 use crate::store::{Change, ChangeType, Store};
 
-type Cache = Arc<Mutex<BTreeMap<ObjectKey, Object>>>;
+/// The cached objects of one kind, each with its place in the order of first sight.
+#[derive(Default)]
+struct Cached {
+    objects: BTreeMap<ObjectKey, (u64, Object)>,
+    seen: u64,
+}
+
+impl Cached {
+    fn put(&mut self, object: Object) -> Option<Object> {
+        self.seen += 1;
+        let key = object.key();
+        match self.objects.get_mut(&key) {
+            Some((_, old)) => Some(std::mem::replace(old, object)),
+            None => {
+                self.objects.insert(key, (self.seen, object));
+                None
+            }
+        }
+    }
+}
+
+type Cache = Arc<Mutex<Cached>>;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -73,13 +94,17 @@ impl<R> std::fmt::Debug for Lister<R> {
 impl<R: Resource> Lister<R> {
     /// The cached object.
     pub fn get(&self, key: &ObjectKey) -> Option<Arc<R>> {
-        lock(&self.cache).get(key).and_then(R::from_object).cloned()
+        lock(&self.cache).objects.get(key).and_then(|(_, object)| R::from_object(object)).cloned()
     }
 
-    /// The cached objects that pass `filter`, by namespace and name.
+    /// The cached objects that pass `filter`, in the order in which the cache first saw them. (In Go the order
+    /// is that of a map, which is any order.)
     pub fn list(&self, filter: impl Fn(&R) -> bool) -> Vec<Arc<R>> {
         let cache = lock(&self.cache);
-        cache.values().filter_map(R::from_object).filter(|o| filter(o)).cloned().collect()
+        let typed = cache.objects.values().filter_map(|(n, object)| Some((*n, R::from_object(object)?)));
+        let mut found: Vec<_> = typed.filter(|(_, o)| filter(o)).map(|(n, o)| (n, o.clone())).collect();
+        found.sort_by_key(|(n, _)| *n);
+        found.into_iter().map(|(_, o)| o).collect()
     }
 
     /// The cached objects that `owner` (a uid) controls in `namespace`.
@@ -100,8 +125,10 @@ impl Informers {
         }
     }
 
-    /// Read access to the cache of `R`.
+    /// Read access to the cache of `R`. Before [`Informers::start`].
     pub fn lister<R: Resource>(&self) -> Lister<R> {
+        // Who reads a cache wants it followed, whether or not anybody handles its events.
+        lock(&self.handlers).entry(R::KIND).or_default();
         let cache = self.caches.get(&R::KIND).cloned().unwrap_or_default();
         Lister { cache, kind: std::marker::PhantomData }
     }
@@ -119,7 +146,7 @@ impl Informers {
             let watch = self.store.watch(kind);
             if let Some(cache) = self.caches.get(&kind) {
                 for object in self.store.list(kind) {
-                    lock(cache).insert(object.key(), object);
+                    lock(cache).put(object);
                 }
                 self.follow(kind, cache.clone(), watch, handlers);
             }
@@ -142,8 +169,8 @@ impl Informers {
                 world.sleep_until(change.at + lag).await;
                 let key = change.object.key();
                 let old = match change.type_ {
-                    ChangeType::Deleted => lock(&cache).remove(&key),
-                    _ => lock(&cache).insert(key, change.object.clone()),
+                    ChangeType::Deleted => lock(&cache).objects.remove(&key).map(|(_, old)| old),
+                    _ => lock(&cache).put(change.object.clone()),
                 };
                 let notice = Notice { change, old };
                 // Without a handler there is nobody to tell.

@@ -1,6 +1,6 @@
 //! The manifest loader against manifests as people write them: the ones of the project's documents, one of every
 //! kind with every field, and a collection of mistakes.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use engine::api::{
     AcmeChallengeType, ByteString, Certificate, ClusterIssuer, ConditionStatus, KeyUsage, Kind, Object,
-    Order, PrivateKeyAlgorithm, Secret, Service, State,
+    Order, PrivateKeyAlgorithm, Resource, Secret, Service, State,
 };
-use engine::manifest::tree::{self, Entry, Node, Value};
+use engine::manifest::tree::{self, Node, Value};
 use engine::manifest::{ManifestError, Source, load};
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use proptest::prelude::*;
@@ -199,6 +199,23 @@ fn documents_without_content_are_left_out() {
     for text in ["", "\n", "# nothing\n", "---\n---\n...\n", "--- ~\n", "\u{feff}# nothing"] {
         assert_eq!(load("a.yaml", text).unwrap(), [], "{text:?}");
     }
+}
+
+#[test]
+fn a_field_that_is_null_is_absent_but_not_an_item() {
+    let text = "
+apiVersion: cert-manager.io/v1
+kind: Certificate
+metadata: {name: a, labels: ~}
+spec: {secretName: s, issuerRef: {name: i, kind: null}, commonName: a, dnsNames: null, isCA:, duration: null}
+status:
+";
+    let objects = load("a.yaml", text).unwrap();
+    assert_eq!(objects[0].get::<Certificate>().unwrap().spec.dns_names, [""; 0]);
+    let error = load("a.yaml", &text.replace("dnsNames: null", "dnsNames: [null]")).unwrap_err();
+    let message =
+        r#"spec.dnsNames[0]: Invalid value: "null": spec.dnsNames[0] in body must be of type string: "null""#;
+    assert_eq!(error.to_string(), message);
 }
 
 #[test]

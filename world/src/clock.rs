@@ -113,7 +113,12 @@ pub struct Sleep(Kind);
 #[derive(Debug)]
 enum Kind {
     /// `seq` is given at creation; the clock knows of the timer once it is `armed`, by its first poll.
-    Virtual { clock: Arc<Clock>, due: u64, seq: u64, armed: bool },
+    Virtual {
+        clock: Arc<Clock>,
+        due: u64,
+        seq: u64,
+        armed: bool,
+    },
     Real(Pin<Box<tokio::time::Sleep>>),
 }
 
@@ -141,13 +146,18 @@ impl Future for Sleep {
             Kind::Virtual { clock, due, seq, armed } => {
                 let mut timers = clock.lock();
                 if timers.now >= *due {
-                    timers.wakers.remove(seq);
+                    let waker = timers.wakers.remove(seq);
+                    drop(timers);
+                    drop(waker);
                     return Poll::Ready(());
                 }
                 if !std::mem::replace(armed, true) {
                     timers.heap.push(Reverse((*due, *seq)));
                 }
-                timers.wakers.insert(*seq, cx.waker().clone());
+                let before = timers.wakers.insert(*seq, cx.waker().clone());
+                // Dropping a waker may drop a task, and with it other timers: the lock must be free.
+                drop(timers);
+                drop(before);
                 Poll::Pending
             }
         }
@@ -157,7 +167,8 @@ impl Future for Sleep {
 impl Drop for Sleep {
     fn drop(&mut self) {
         if let Kind::Virtual { clock, seq, armed: true, .. } = &self.0 {
-            clock.lock().wakers.remove(seq);
+            let waker = clock.lock().wakers.remove(seq);
+            drop(waker);
         }
     }
 }

@@ -28,8 +28,9 @@ const NANOS_PER_MS: u64 = 1_000_000;
 struct Bridge {
     clock: Arc<Clock>,
     base: Instant,
-    /// One tokio timer at our next deadline, rounded up: tokio's own auto-advance then chooses between it
-    /// and the timers of foreign code.
+    /// One tokio timer at the last whole millisecond before our next deadline: tokio's own auto-advance
+    /// then chooses between it and the timers of foreign code. Within a millisecond our clock goes on
+    /// alone, so that a foreign timer that is due at its end finds all that was due earlier done.
     mirror: Option<Pin<Box<tokio::time::Sleep>>>,
     armed_ms: u64,
     /// tokio's clock when the park began: tells a real jump from a park that returned at once.
@@ -47,13 +48,14 @@ impl Bridge {
         let now = self.tokio_now();
         self.before = now;
         let due = self.clock.next_due();
-        if let Some(due) = due.filter(|due| *due <= now) {
+        if let Some(due) = due.filter(|due| *due / NANOS_PER_MS <= now / NANOS_PER_MS) {
             self.clock.advance_to(due);
             return;
         }
+        // Foreign code may have moved tokio's clock by hand.
         self.clock.advance_to(now);
         // With no deadline of ours an hour-long mirror keeps tokio jumping instead of parking for ever.
-        let ms = due.map_or(now / NANOS_PER_MS + 3_600_000, |due| due.div_ceil(NANOS_PER_MS));
+        let ms = due.map_or(now / NANOS_PER_MS + 3_600_000, |due| due / NANOS_PER_MS);
         if self.armed_ms != ms || self.mirror.is_none() {
             let at = self.base + Duration::from_millis(ms);
             let mut mirror = match self.mirror.take() {

@@ -1,4 +1,4 @@
-//! HTTP/1.1 over the world: an axum router served on a [`Listener`], and a client with kept connections.
+//! HTTP/1.1 over the world: an axum router served on a [`crate::Listener`], and a client with kept connections.
 
 mod client;
 mod server;
@@ -23,7 +23,7 @@ struct HyperTimer {
     base: std::time::Instant,
 }
 
-#[expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "an opaque base for differences")]
+#[expect(clippy::disallowed_types, reason = "an opaque base for differences")]
 fn hyper_timer(world: &World) -> HyperTimer {
     static BASE: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
     HyperTimer { world: world.clone(), base: *BASE.get_or_init(std::time::Instant::now) }

@@ -1,4 +1,10 @@
 //! Streams and datagrams: what links do to them, and what holds on real sockets, too.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests fail as tests do"
+)]
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -306,8 +312,8 @@ fn sixty_four_kib_are_in_flight_and_no_more() {
         let (mut near, mut far) = connected(&world, &world.process("server"), SERVER).await;
         assert_eq!(near.write(&vec![0; 100_000]).await.unwrap(), 65_536);
         assert!(world.timeout(Duration::from_secs(1), near.write(b"x")).await.is_err());
-        far.read_exact(&mut vec![0; 10]).await.unwrap();
-        assert_eq!(near.write(&vec![0; 100]).await.unwrap(), 10);
+        far.read_exact(&mut [0; 10]).await.unwrap();
+        assert_eq!(near.write(&[0; 100]).await.unwrap(), 10);
     });
     assert_eq!(finished.elapsed, Duration::from_millis(1010));
 }

@@ -1,4 +1,10 @@
 //! The real driver: the same server and client on loopback sockets, with the system's clock.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests fail as tests do"
+)]
 
 mod common;
 
@@ -38,6 +44,42 @@ fn http_and_https_are_served_on_loopback() {
         }
     });
     served.unwrap();
+}
+
+/// Run by the test below in a process with few file descriptors.
+#[cfg(unix)]
+#[test]
+#[ignore = "run by `a_server_survives_running_out_of_descriptors`"]
+fn child_that_runs_out_of_descriptors() {
+    let served = world::real::run(None, |world| async move {
+        let listener = world.listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let at = listener.local_addr();
+        let router = Router::new().route("/", get(|| async { "still here" }));
+        world.spawn("http", world::http::serve(world.clone(), listener, None, router));
+        let mut connections = Vec::new();
+        while let Ok(connection) = world.connect(at).await {
+            connections.push(connection);
+            assert!(connections.len() < 1000, "there is no limit");
+        }
+        world.sleep(Duration::from_millis(300)).await;
+        drop(connections);
+        world.sleep(Duration::from_millis(300)).await;
+        let client = Client::new(&world, Resolver::new(&world, Vec::new()));
+        let answer = client.get(&format!("http://{at}/").parse().unwrap()).await.unwrap();
+        assert_eq!(&*answer.body, b"still here");
+    });
+    served.unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn a_server_survives_running_out_of_descriptors() {
+    let child = std::process::Command::new("sh")
+        .args(["-c", "ulimit -n 40 && exec \"$0\" --exact child_that_runs_out_of_descriptors --ignored"])
+        .arg(std::env::current_exe().unwrap())
+        .output()
+        .unwrap();
+    assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
 }
 
 #[test]

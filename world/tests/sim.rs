@@ -1,4 +1,10 @@
 //! The simulation driver: what it reports, when timers fire, and what the tape decides.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests fail as tests do"
+)]
 
 use std::future::pending;
 use std::sync::{Arc, Mutex};
@@ -162,8 +168,7 @@ fn equal_deadlines_fire_in_the_order_of_creation() {
             });
         }
         world.sleep(Duration::from_secs(2)).await;
-        let order = order.lock().unwrap().clone();
-        order
+        order.lock().unwrap().clone()
     });
     assert_eq!(order.value, (0..10).collect::<Vec<_>>());
 }
@@ -310,8 +315,7 @@ fn order(tape: Tape) -> (Vec<u32>, Vec<u32>) {
             });
         }
         world.sleep(Duration::from_secs(5)).await;
-        let order = order.lock().unwrap().clone();
-        order
+        order.lock().unwrap().clone()
     });
     let finished = finished.unwrap();
     (finished.value, finished.tape.drawn())
@@ -343,10 +347,11 @@ fn lost_news(tape: Tape) -> bool {
     let finished = world::sim::run(Config { tape, ..Config::default() }, |world| async move {
         let (news, lost) = (Arc::new(Mutex::new(0)), Arc::new(Mutex::new(false)));
         for part in 0..4 {
-            let (task, news, lost) = (world.clone(), news.clone(), lost.clone());
+            let (news, lost) = (news.clone(), lost.clone());
+            let rounds: Vec<_> = (1..20).map(|n| (n, world.sleep(Duration::from_secs(n)))).collect();
             world.spawn("part", async move {
-                for round in 1..20 {
-                    task.sleep(Duration::from_secs(1)).await;
+                for (round, begins) in rounds {
+                    begins.await;
                     match part {
                         1 => *news.lock().unwrap() = round,
                         3 if round % 7 == 0 => *lost.lock().unwrap() |= *news.lock().unwrap() != round,
@@ -356,8 +361,7 @@ fn lost_news(tape: Tape) -> bool {
             });
         }
         world.sleep(Duration::from_secs(30)).await;
-        let lost = *lost.lock().unwrap();
-        lost
+        *lost.lock().unwrap()
     });
     finished.unwrap().value
 }

@@ -9,9 +9,7 @@ use super::{
     ANNOTATION_CERTIFICATE_NAME, CA_CRT, CONDITION_DENIED, CONDITION_ISSUING, CONDITION_READY, TLS_CRT,
     TLS_KEY, data, next_revision, requests_of,
 };
-use crate::api::{
-    Certificate, CertificateRequest, ConditionStatus, Kind, ObjectKey, Secret, Time,
-};
+use crate::api::{Certificate, CertificateRequest, ConditionStatus, Kind, ObjectKey, Secret, Time};
 use crate::conditions::{self, condition, is_true, put, remove, transition};
 use crate::controller::{self, Context, Reconcile, SyncError, SyncResult};
 use crate::informer::Lister;

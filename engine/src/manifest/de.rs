@@ -156,7 +156,14 @@ impl de::Error for DeError {
     }
 
     fn invalid_value(_: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        DeError::new(Problem::Other(format!("expected {expected}")))
+        let expected = expected.to_string();
+        DeError::new(Problem::Other(match (expected.strip_prefix('i'), expected.strip_prefix('u')) {
+            (Some(bits @ ("8" | "16" | "32" | "64")), _) => format!("must be an integer of {bits} bits"),
+            (_, Some(bits @ ("8" | "16" | "32" | "64"))) => {
+                format!("must be an integer of {bits} bits, not negative")
+            }
+            _ => format!("expected {expected}"),
+        }))
     }
 
     fn unknown_variant(_: &str, known: &'static [&'static str]) -> Self {

@@ -109,9 +109,14 @@ struct TypeMeta<'t> {
 fn type_meta<'t>(source: &Source, node: &'t Node, key: &str) -> Result<TypeMeta<'t>, ManifestError> {
     let missing = |span| {
         let error = source.error(span, format!("error validating data: {key} not set"));
-        error.with_label(format!("`{key}` is missing here")).with_help_if(near_key(node, key))
+        error.with_label(format!("`{key}` is missing here"))
     };
-    let Some(entry) = node.entry(key) else { return Err(missing(node.first_place())) };
+    let Some(entry) = node.entry(key) else {
+        return Err(match near_key(node, key) {
+            Some(misspelt) => missing(misspelt).with_label("is this meant for it?"),
+            None => missing(node.first_place()),
+        });
+    };
     match &entry.value.value {
         Value::String(text) if !text.is_empty() => Ok(TypeMeta { text, span: entry.value.span }),
         Value::String(_) | Value::Null => Err(missing(entry.key_span)),
@@ -122,10 +127,10 @@ fn type_meta<'t>(source: &Source, node: &'t Node, key: &str) -> Result<TypeMeta<
 }
 
 /// A key of the mapping that looks like a misspelt other one.
-fn near_key(node: &Node, key: &str) -> Option<String> {
+fn near_key(node: &Node, key: &str) -> Option<Span> {
     let Value::Mapping(entries) = &node.value else { return None };
     let misspelt = entries.iter().find(|entry| suggest::nearest(&entry.key, &[key]).is_some())?;
-    Some(format!("`{}` may be meant for it", misspelt.key))
+    Some(misspelt.key_span)
 }
 
 /// The kind that an object says it is of.

@@ -1,7 +1,7 @@
 //! The nearest known name for an unknown one.
 
 /// How many known names are listed.
-const FEW: usize = 8;
+const FEW: usize = 12;
 
 /// The known name that is meant, probably.
 pub(super) fn nearest<'n>(name: &str, known: &[&'n str]) -> Option<&'n str> {
@@ -48,6 +48,6 @@ mod tests {
     #[test]
     fn strangers_are_told_the_names_when_they_are_few() {
         assert_eq!(advice("http01", &["name", "key"]).unwrap(), "the fields here are `name`, `key`");
-        assert_eq!(advice("http01", &["aaaaaaaa"; 9]), None);
+        assert_eq!(advice("http01", &["aaaaaaaa"; 13]), None);
     }
 }

@@ -11,12 +11,30 @@ pub(super) fn explain(source: &Source, at: usize, complaint: &str) -> ManifestEr
     }
     match complaint.split_once(", ") {
         Some((_, "did not find expected key")) => key(source, at),
+        Some((_, what @ "did not find expected '-' indicator")) => {
+            error(source, here(source, at), what).with_label("not an item of the list above")
+        }
+        Some((_, "found unknown anchor")) => error(source, here(source, at), "found unknown anchor")
+            .with_label("`*` refers to an anchor")
+            .with_help("a text that starts with `*` must be in quotes"),
         Some((context, what)) if context.starts_with("while ") => {
             error(source, here(source, at), what).with_label(context)
         }
         _ if complaint.starts_with("simple key expect") => colon(source, at),
-        _ => error(source, here(source, at), complaint).with_label("here"),
+        _ => error(source, here(source, at), complaint).with_label("here").with_help_if(advice(complaint)),
     }
+}
+
+/// What most often leads to a complaint.
+fn advice(complaint: &str) -> Option<String> {
+    let text = if complaint.starts_with("mapping values are not allowed") {
+        "a text that contains `: ` must be in quotes"
+    } else if complaint.starts_with("illegal placement of ':'") {
+        "is a `[`, a `{` or a quote above still open?"
+    } else {
+        return None;
+    };
+    Some(text.to_owned())
 }
 
 fn error(source: &Source, span: Span, what: &str) -> ManifestError {

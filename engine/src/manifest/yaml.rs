@@ -67,11 +67,7 @@ pub(super) fn explain(source: &Source, node: &Node, error: DeError) -> ManifestE
                     format!("{place} in body must be of type {expected}: {type_name:?}")
                 }),
             )
-            .with_label(format!(
-                "{} {type_name}, but {} {expected} is expected",
-                article(type_name),
-                article(expected)
-            ))
+            .with_label(format!("{}, but {} is expected", with_article(type_name), with_article(expected)))
             .with_help_if(type_advice(source, span, type_name, expected)),
         Problem::UnknownVariant { known } => {
             let quoted: Vec<String> = known.iter().map(|known| format!("{known:?}")).collect();
@@ -111,13 +107,15 @@ fn join(path: &str, field: &str) -> String {
     if path.is_empty() { field.to_owned() } else { format!("{path}.{field}") }
 }
 
-fn article(noun: &str) -> &'static str {
-    match noun {
-        "null" => "this is",
-        noun if noun.starts_with("a ") || noun.starts_with("an ") => "",
-        noun if noun.starts_with(['a', 'e', 'i', 'o', 'u']) => "an",
-        _ => "a",
-    }
+/// `a string`, `an array`; a phrase that has its article already stays as it is.
+fn with_article(noun: &str) -> String {
+    let article = match noun {
+        "null" => "",
+        noun if noun.contains(' ') => "",
+        noun if noun.starts_with(['a', 'e', 'i', 'o', 'u']) => "an ",
+        _ => "a ",
+    };
+    format!("{article}{noun}")
 }
 
 /// How to write a value so that it has the right type.
@@ -148,4 +146,104 @@ fn other_advice(message: &str) -> Option<String> {
         .or_else(|| {
             message.starts_with("time: missing unit").then(|| "add a unit: ns, us, ms, s, m or h".to_owned())
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(rename_all = "camelCase", deny_unknown_fields)]
+    struct Script {
+        name: String,
+        #[serde(default)]
+        ratio: Option<f64>,
+        steps: Vec<Step>,
+        #[serde(default)]
+        knobs: BTreeMap<String, serde_json::Value>,
+    }
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(rename_all = "camelCase", deny_unknown_fields)]
+    enum Step {
+        Restart,
+        Wait(String),
+        Fault {
+            host: String,
+            #[serde(default)]
+            times: u8,
+        },
+    }
+
+    fn read(text: &str) -> Result<Script, String> {
+        from_str("script.yaml", text).map_err(|error| {
+            let (_, line, column) = error.location();
+            format!("{line}:{column}: {error}")
+        })
+    }
+
+    #[test]
+    fn structures_and_variants_are_read() {
+        let text = "name: demo\nratio: 1\nsteps: [restart, {wait: 5s}, fault: {host: ca}]\nknobs: {a: [1, x, {b: ~}]}";
+        let script = read(text).unwrap();
+        assert_eq!(script.ratio, Some(1.0));
+        let fault = Step::Fault { host: "ca".into(), times: 0 };
+        assert_eq!(script.steps, [Step::Restart, Step::Wait("5s".into()), fault]);
+        assert_eq!(script.knobs["a"].to_string(), r#"[1,"x",{"b":null}]"#);
+    }
+
+    #[test]
+    fn errors_name_the_path_and_the_place() {
+        for (steps, error) in [
+            ("- fault: {hots: ca}", r#"2:11: strict decoding error: unknown field "steps[0].fault.hots""#),
+            ("- fault: {times: 1}", "2:3: steps[0].fault.host: Required value"),
+            (
+                "- fault: {host: a, times: 300}",
+                "2:27: steps[0].fault.times: Invalid value: 300: must be an integer of 8 bits, not negative",
+            ),
+            (
+                "- restrat",
+                r#"2:3: steps[0]: Unsupported value: "restrat": supported values: "restart", "wait", "fault""#,
+            ),
+            (
+                "- pause: 1",
+                r#"2:3: steps[0]: Unsupported value: "pause": supported values: "restart", "wait", "fault""#,
+            ),
+            ("- {restart: 1}", "2:13: steps[0].restart: Invalid value: 1: takes no value"),
+            (
+                "- wait: [5s]",
+                r#"2:3: steps[0].wait: Invalid value: "array": steps[0].wait in body must be of type string: "array""#,
+            ),
+            (
+                "- fault",
+                r#"2:3: steps[0]: Invalid value: "string": steps[0] in body must be of type an object with one key: "string""#,
+            ),
+            (
+                "- 7",
+                r#"2:3: steps[0]: Invalid value: "integer": steps[0] in body must be of type string: "integer""#,
+            ),
+            (
+                "- {restart: ~, wait: x}",
+                "2:4: steps[0]: Invalid value: invalid length 2, expected exactly one key",
+            ),
+        ] {
+            assert_eq!(read(&format!("steps:\n{steps}\nname: demo")), Err(error.to_owned()), "{steps}");
+        }
+    }
+
+    #[test]
+    fn a_text_has_one_document() {
+        assert_eq!(read(""), Err("1:1: the document is empty".to_owned()));
+        assert_eq!(
+            read("a: 1\n---\nb: 1"),
+            Err("3:1: expected one document, but there is another one".to_owned())
+        );
+        assert_eq!(read("steps: []"), Err("1:1: name: Required value".to_owned()));
+        let error = r#"1:1: Invalid value: "string": the document in body must be of type object: "string""#;
+        assert_eq!(read("text"), Err(error.to_owned()));
+    }
 }

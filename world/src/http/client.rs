@@ -109,6 +109,7 @@ pub enum HttpError {
 fn dial_text(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => "connect: connection refused".to_owned(),
+        io::ErrorKind::HostUnreachable => "connect: no route to host".to_owned(),
         io::ErrorKind::NetworkUnreachable => "connect: network is unreachable".to_owned(),
         _ => error.to_string(),
     }
@@ -137,6 +138,7 @@ const BODY_MAX: usize = 16 * 1024 * 1024;
 
 type Sender = SendRequest<Full<Bytes>>;
 type Origin = (Scheme, String, u16);
+type Idle = Arc<Mutex<BTreeMap<Origin, Vec<Sender>>>>;
 
 /// An HTTP client. Clones share their kept connections.
 #[derive(Clone)]
@@ -144,7 +146,7 @@ pub struct Client {
     world: World,
     resolver: Resolver,
     tls: Option<Connector>,
-    idle: Option<Arc<Mutex<BTreeMap<Origin, Vec<Sender>>>>>,
+    idle: Option<Idle>,
     user_agent: Option<SharedText>,
 }
 
@@ -185,7 +187,8 @@ impl Client {
     /// Sends a request and reads the whole response. Redirects are not followed, statuses are no errors.
     ///
     /// # Errors
-    /// [`HttpError`]. A kept connection that the server has closed meanwhile is replaced by a new one.
+    /// [`HttpError`]. A kept connection that the server has closed meanwhile is replaced by a new one; a
+    /// request that was lost with its connection is sent again only when its method is idempotent.
     pub async fn request(
         &self,
         method: Method,
@@ -199,9 +202,10 @@ impl Client {
                 let request = self.build(&method, url, headers, &body)?;
                 match sender.send_request(request).await {
                     Ok(response) => return self.finish(origin, sender, response).await,
-                    // The server closed it before it read anything: safe to send again.
-                    Err(error) if error.is_canceled() || error.is_incomplete_message() => continue,
-                    Err(error) => return Err(HttpError::Broken(error.to_string())),
+                    // It never left, or it may be repeated, as RFC 9110 section 9.2.2 has it.
+                    Err(error) if error.is_canceled() => continue,
+                    Err(error) if error.is_incomplete_message() && method.is_idempotent() => continue,
+                    Err(error) => return Err(HttpError::Broken(go_text(&error))),
                 }
             }
         }

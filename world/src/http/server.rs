@@ -1,6 +1,7 @@
 //! Serving a router.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use axum::Router;
 use hyper_util::rt::TokioIo;
@@ -16,10 +17,18 @@ use crate::world::World;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer(pub SocketAddr);
 
+/// Pause after a connection that could not be accepted, so that a lasting error does not spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
 /// Serves `router` on `listener` until the task is dropped, with TLS when an acceptor is given. Each
 /// connection is a task of its own; a connection that fails ends alone.
 pub async fn serve(world: World, mut listener: Listener, tls: Option<Acceptor>, router: Router) {
-    while let Ok((stream, peer)) = listener.accept().await {
+    loop {
+        let Ok((stream, peer)) = listener.accept().await else {
+            // The peer has gone already, or descriptors have run out: that passes.
+            world.sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
         let (world, tls) = (world.clone(), tls.clone());
         let router = router.clone().layer(axum::Extension(Peer(peer)));
         let task = world.clone();

@@ -20,6 +20,11 @@ pub(crate) struct Mailbox {
 }
 
 impl Mailbox {
+    fn take_due(&mut self, now: Instant) -> Option<(Instant, Vec<u8>, SocketAddr)> {
+        self.queue.front().filter(|(due, ..)| *due <= now)?;
+        self.queue.pop_front()
+    }
+
     pub(crate) fn deliver(&mut self, due: Instant, bytes: Vec<u8>, from: SocketAddr) {
         let at = self.queue.partition_point(|(d, ..)| *d <= due);
         self.queue.insert(at, (due, bytes, from));
@@ -61,7 +66,7 @@ impl SimDatagrams {
                 let now = self.world.monotonic();
                 let due = {
                     let mut mailbox = self.mailbox.lock().unwrap_or_else(PoisonError::into_inner);
-                    match mailbox.queue.pop_front_if(|(due, ..)| *due <= now) {
+                    match mailbox.take_due(now) {
                         Some((_, bytes, from)) => return Poll::Ready((bytes, from)),
                         None => {
                             mailbox.reader = Some(cx.waker().clone());

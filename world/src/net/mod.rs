@@ -153,8 +153,9 @@ impl World {
     /// Opens a stream to `to`.
     ///
     /// # Errors
-    /// `ConnectionRefused` when nothing listens there, and what else the system reports. A black hole
-    /// answers never: give it a [`World::timeout`].
+    /// `ConnectionRefused` when nothing listens there, `HostUnreachable` when no host of a simulation has
+    /// the address, and what else the system reports. A black hole answers never: give it a
+    /// [`World::timeout`].
     pub async fn connect(&self, to: SocketAddr) -> io::Result<Stream> {
         match &self.shared.net {
             Net::Sim(net) => net.connect(self, to).await.map(|s| Stream(StreamKind::Sim(s))),

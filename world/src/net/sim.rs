@@ -22,7 +22,8 @@ pub enum Verdict {
     Refuse,
     /// Nothing arrives and nothing answers.
     BlackHole,
-    /// A connection is reset once its opener has sent this many bytes; datagrams pass.
+    /// A connection is reset as soon as its opener has sent this many bytes, which still arrive;
+    /// datagrams pass.
     ResetAfter(u64),
 }
 
@@ -90,8 +91,16 @@ impl Inner {
 
     fn ephemeral_port(&mut self, ip: IpAddr) -> u16 {
         let next = self.ephemeral.entry(ip).or_insert(EPHEMERAL_FIRST);
-        let port = *next;
-        *next = next.checked_add(1).unwrap_or(EPHEMERAL_FIRST);
+        let mut port = *next;
+        // Once round at most: with every port taken it is the binding that fails.
+        for _ in EPHEMERAL_FIRST..=u16::MAX {
+            port = *next;
+            *next = next.checked_add(1).unwrap_or(EPHEMERAL_FIRST);
+            let address = SocketAddr::new(ip, port);
+            if !self.listeners.contains_key(&address) && !self.mailboxes.contains_key(&address) {
+                break;
+            }
+        }
         port
     }
 }
@@ -127,6 +136,9 @@ impl SimNet {
             let rule = inner.rule(world.host(), to);
             let ip = inner.address_towards(world.host(), to.ip());
             let ip = ip.ok_or(io::ErrorKind::NetworkUnreachable)?;
+            if inner.host_of(to.ip()).is_none() {
+                return Err(io::ErrorKind::HostUnreachable.into());
+            }
             let port = inner.ephemeral_port(ip);
             (rule, SocketAddr::new(ip, port))
         };

@@ -1,4 +1,7 @@
 //! A simulated byte stream: segments that arrive after the link's latency, in order, with back-pressure.
+//!
+//! What one end does (sends, ends, hangs up, is reset) the other end learns after the latency, and no
+//! sooner; only that there is room in the window again is known at once.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -23,8 +26,12 @@ struct Pipe {
     in_flight: usize,
     /// When the last segment arrives: a later one never arrives earlier.
     last_due: Instant,
+    /// When the reader learns that no more comes.
     ended: Option<Instant>,
-    reset: bool,
+    /// When the writer learns that nobody reads any more; what it sends from then on goes nowhere.
+    gone: Option<Instant>,
+    /// When the reader learns that the connection was reset.
+    reset: Option<Instant>,
     reader: Option<Waker>,
     writer: Option<Waker>,
 }
@@ -59,7 +66,24 @@ pub(crate) struct SimStream {
     latency: Duration,
     /// Bytes that this end may still send before the connection is reset, if a rule says so.
     budget: Option<u64>,
-    wait: Option<(Instant, Sleep)>,
+    /// The two halves of a stream may wait at the same time.
+    read_wait: Wait,
+    write_wait: Wait,
+}
+
+type Wait = Option<(Instant, Sleep)>;
+
+/// Waits for `due` with the timer in `wait`.
+fn wait_until(wait: &mut Wait, world: &World, due: Instant, cx: &mut Context<'_>) -> Poll<()> {
+    if wait.as_ref().is_none_or(|(at, _)| *at != due) {
+        *wait = Some((due, world.sleep_until(due)));
+    }
+    let Some((_, sleep)) = wait else { return Poll::Ready(()) };
+    let polled = Pin::new(sleep).poll(cx);
+    if polled.is_ready() {
+        *wait = None;
+    }
+    polled
 }
 
 impl std::fmt::Debug for SimStream {
@@ -84,7 +108,8 @@ pub(crate) fn pair(
         outgoing: outgoing.clone(),
         latency,
         budget,
-        wait: None,
+        read_wait: None,
+        write_wait: None,
     };
     (
         end(format!("{client}>{server}"), &down, &up, reset_after),
@@ -93,24 +118,41 @@ pub(crate) fn pair(
 }
 
 impl SimStream {
+    /// What a middlebox does that kills the connection right here: this end sees it now, the other one
+    /// after what is under way to it.
     fn reset(&self) {
-        for pipe in [&self.incoming, &self.outgoing] {
-            let mut pipe = lock(pipe);
-            pipe.reset = true;
+        let now = self.world.monotonic();
+        {
+            let mut pipe = lock(&self.incoming);
+            pipe.reset.get_or_insert(now);
             pipe.wake_all();
         }
+        let mut pipe = lock(&self.outgoing);
+        let due = (now + self.latency).max(pipe.last_due);
+        pipe.reset.get_or_insert(due);
+        pipe.wake_all();
     }
 
-    fn wait_until(&mut self, due: Instant, cx: &mut Context<'_>) -> Poll<()> {
-        if self.wait.as_ref().is_none_or(|(at, _)| *at != due) {
-            self.wait = Some((due, self.world.sleep_until(due)));
+    /// Puts what the budget allows of `data` on its way.
+    fn send(&self, pipe: &mut Pipe, now: Instant, data: &[u8]) -> usize {
+        let allowed = self.budget.map_or(usize::MAX, |b| usize::try_from(b).unwrap_or(usize::MAX));
+        let n = data.len().min(allowed);
+        let due = (now + self.latency).max(pipe.last_due);
+        pipe.last_due = due;
+        // Nobody reads it any more, which this end will only learn.
+        if pipe.gone.is_none() {
+            pipe.segments.push_back(Segment { due, bytes: data[..n].to_vec(), read: 0 });
+            pipe.in_flight += n;
+            if let Some(reader) = pipe.reader.take() {
+                reader.wake();
+            }
         }
-        let Some((_, sleep)) = &mut self.wait else { return Poll::Ready(()) };
-        let polled = Pin::new(sleep).poll(cx);
-        if polled.is_ready() {
-            self.wait = None;
-        }
-        polled
+        n
+    }
+
+    /// Whether this end knows of a reset.
+    fn is_reset(&self, now: Instant) -> bool {
+        lock(&self.incoming).reset.is_some_and(|due| due <= now)
     }
 }
 
@@ -124,9 +166,6 @@ impl AsyncRead for SimStream {
             let now = self.world.monotonic();
             let due = {
                 let mut pipe = lock(&self.incoming);
-                if pipe.reset {
-                    return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
-                }
                 let before = buf.remaining();
                 while buf.remaining() > 0 {
                     let Some(segment) = pipe.segments.front_mut().filter(|s| s.due <= now) else { break };
@@ -144,21 +183,22 @@ impl AsyncRead for SimStream {
                     }
                     return Poll::Ready(Ok(()));
                 }
+                if pipe.reset.is_some_and(|due| due <= now) {
+                    return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+                }
                 let next = pipe.segments.front().map(|s| s.due).or(pipe.ended);
-                match next {
-                    Some(end) if pipe.segments.is_empty() && end <= now => return Poll::Ready(Ok(())),
-                    Some(due) => {
-                        // A reset must reach a reader that waits for a segment, too.
-                        pipe.reader = Some(cx.waker().clone());
-                        due
-                    }
-                    None => {
-                        pipe.reader = Some(cx.waker().clone());
-                        return Poll::Pending;
-                    }
+                if pipe.segments.is_empty() && next.is_some_and(|end| end <= now) {
+                    return Poll::Ready(Ok(()));
+                }
+                // What is due later may still be overtaken by a reset.
+                pipe.reader = Some(cx.waker().clone());
+                match next.into_iter().chain(pipe.reset).min() {
+                    Some(due) => due,
+                    None => return Poll::Pending,
                 }
             };
-            if self.wait_until(due, cx).is_pending() {
+            let SimStream { read_wait, world, .. } = &mut *self;
+            if wait_until(read_wait, world, due, cx).is_pending() {
                 return Poll::Pending;
             }
         }
@@ -167,35 +207,42 @@ impl AsyncRead for SimStream {
 
 impl AsyncWrite for SimStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        let due = self.world.monotonic() + self.latency;
+        if data.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
         if self.budget == Some(0) {
             self.reset();
         }
-        let n = {
-            let mut pipe = lock(&self.outgoing);
-            if pipe.reset {
+        let n = loop {
+            let now = self.world.monotonic();
+            if self.is_reset(now) {
                 return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
             }
-            if pipe.ended.is_some() {
-                return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
-            }
-            if pipe.in_flight >= WINDOW {
+            let due = {
+                let mut pipe = lock(&self.outgoing);
+                if pipe.ended.is_some() || pipe.gone.is_some_and(|due| due <= now) {
+                    return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+                }
+                let room = WINDOW.saturating_sub(pipe.in_flight);
+                if room > 0 {
+                    break self.send(&mut pipe, now, &data[..data.len().min(room)]);
+                }
                 pipe.writer = Some(cx.waker().clone());
+                pipe.gone
+            };
+            // A reset, or room, wakes the writer; that the reader is gone is known at its time.
+            let reset = lock(&self.incoming).reset;
+            let Some(due) = due.into_iter().chain(reset).min() else { return Poll::Pending };
+            let SimStream { write_wait, world, .. } = &mut *self;
+            if wait_until(write_wait, world, due, cx).is_pending() {
                 return Poll::Pending;
             }
-            let allowed = self.budget.map_or(usize::MAX, |b| usize::try_from(b).unwrap_or(usize::MAX));
-            let n = data.len().min(WINDOW - pipe.in_flight).min(allowed);
-            let due = due.max(pipe.last_due);
-            pipe.last_due = due;
-            pipe.segments.push_back(Segment { due, bytes: data[..n].to_vec(), read: 0 });
-            pipe.in_flight += n;
-            if let Some(reader) = pipe.reader.take() {
-                reader.wake();
-            }
-            n
         };
         if let Some(budget) = &mut self.budget {
             *budget -= n as u64;
+            if *budget == 0 {
+                self.reset();
+            }
         }
         self.world.record(&self.label, "tcp", &data[..n]);
         Poll::Ready(Ok(n))
@@ -224,9 +271,10 @@ impl Drop for SimStream {
             pipe.ended.get_or_insert(due);
             pipe.wake_all();
         }
-        // Nobody reads here any more: what the peer still writes goes nowhere, as after a RST.
         let mut pipe = lock(&self.incoming);
-        pipe.ended.get_or_insert(due);
+        pipe.gone.get_or_insert(due);
+        pipe.segments.clear();
+        pipe.in_flight = 0;
         pipe.wake_all();
     }
 }

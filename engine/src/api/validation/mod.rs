@@ -7,6 +7,8 @@ mod core;
 mod field;
 mod issuer;
 mod meta;
+#[cfg(test)]
+mod tests;
 
 use super::{Kind, Object};
 use field::{Errors, Path};

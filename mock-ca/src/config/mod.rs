@@ -1,0 +1,210 @@
+//! What an instance of the CA is a function of, apart from its world: one value, read from JSON or YAML by
+//! whoever embeds it, with the defaults of Let's Encrypt's production in 2022.
+
+pub mod duration;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::dialect::{DialectName, Endpoint};
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// Configuration of a CA. Every key has a default; an unknown key is an error.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Config {
+    /// What every URL that the CA gives away starts with; no slash at the end.
+    pub base_url: String,
+    /// Whose behaviours it has.
+    pub dialect: DialectName,
+    /// From a certificate's notBefore to one second after its notAfter.
+    #[serde(with = "duration::one")]
+    pub validity: Duration,
+    /// How long before the issuance a certificate's validity starts.
+    #[serde(with = "duration::one")]
+    pub backdate: Duration,
+    /// The port that http-01 validation and `http` redirects use.
+    pub http_port: u16,
+    /// The nameservers that validation asks, unless a perspective has its own.
+    pub resolvers: Vec<SocketAddr>,
+    /// Where validation looks from, the primary first. None is one primary on the CA's own host.
+    pub perspectives: Vec<Perspective>,
+    /// How many remote perspectives may fail; `null` is Boulder's table (see [`crate::va::quorum`]).
+    pub remote_failures_max: Option<usize>,
+    /// How long the n-th request to an endpoint is worked on before it is decided; the last one repeats.
+    /// The key `issuance` is the work behind an asynchronous finalize.
+    #[serde(with = "duration::table")]
+    pub service_time: BTreeMap<Endpoint, Vec<Duration>>,
+    /// First numbers.
+    pub ids: FirstIds,
+    /// Challenge tokens that are handed out first, in this order; then random ones.
+    pub tokens: Vec<String>,
+    /// `Retry-After` on objects that are not done.
+    pub retry_after: RetryAfter,
+    /// Whether finalize answers `processing` and issues afterwards, or answers with the valid order.
+    pub async_finalize: bool,
+    /// Subject names of the hierarchy.
+    pub hierarchy: HierarchyNames,
+    /// How many of the latest nonces are good.
+    pub nonce_window: usize,
+    /// Life of an order.
+    #[serde(with = "duration::one")]
+    pub order_lifetime: Duration,
+    /// Life of an authorization until it is decided.
+    #[serde(with = "duration::one")]
+    pub pending_authz_lifetime: Duration,
+    /// Life of a valid authorization.
+    #[serde(with = "duration::one")]
+    pub valid_authz_lifetime: Duration,
+    /// Whether a new order gets the valid authorizations that its account has.
+    pub authz_reuse: bool,
+    /// Names that nobody gets a certificate for, with all names below them.
+    pub blocklist: Vec<String>,
+    /// Special-use top-level names (`test`, `local`, …) that are accepted all the same.
+    pub extra_suffixes: Vec<String>,
+    /// The most names in one order.
+    pub names_max: usize,
+    /// Terms of service, in the directory and as a link of new accounts.
+    pub terms_of_service: String,
+    /// The website in the directory's meta.
+    pub website: String,
+    /// The CA's names in CAA records.
+    pub caa_identities: Vec<String>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            base_url: "https://acme-v02.api.letsencrypt.org".to_owned(),
+            dialect: DialectName::Boulder,
+            validity: 90 * DAY,
+            backdate: Duration::from_secs(3600),
+            http_port: 80,
+            resolvers: Vec::new(),
+            perspectives: Vec::new(),
+            remote_failures_max: None,
+            service_time: BTreeMap::new(),
+            ids: FirstIds::default(),
+            tokens: Vec::new(),
+            retry_after: RetryAfter::default(),
+            async_finalize: false,
+            hierarchy: HierarchyNames::default(),
+            nonce_window: 65_536,
+            order_lifetime: 7 * DAY,
+            pending_authz_lifetime: 7 * DAY,
+            valid_authz_lifetime: 30 * DAY,
+            authz_reuse: true,
+            blocklist: Vec::new(),
+            extra_suffixes: Vec::new(),
+            names_max: 100,
+            terms_of_service: "https://letsencrypt.org/documents/LE-SA-v1.2-November-15-2017.pdf".to_owned(),
+            website: "https://letsencrypt.org".to_owned(),
+            caa_identities: vec!["letsencrypt.org".to_owned()],
+        }
+    }
+}
+
+/// A place that validation looks from.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Perspective {
+    /// The host whose view of the network it has.
+    pub name: String,
+    /// How long the n-th validation waits here before it starts; the last one repeats.
+    #[serde(default, with = "duration::list")]
+    pub queue: Vec<Duration>,
+    /// Nameservers of its own.
+    #[serde(default)]
+    pub resolvers: Vec<SocketAddr>,
+}
+
+/// The first number of each kind of object.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct FirstIds {
+    /// Accounts.
+    pub first_account: u64,
+    /// Orders.
+    pub first_order: u64,
+    /// Authorizations.
+    pub first_authorization: u64,
+}
+
+impl Default for FirstIds {
+    fn default() -> Self {
+        FirstIds { first_account: 1, first_order: 1, first_authorization: 1 }
+    }
+}
+
+/// `Retry-After`, rounded up to seconds; `null` is no header.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct RetryAfter {
+    /// On orders that are processing.
+    #[serde(with = "duration::optional")]
+    pub order: Option<Duration>,
+    /// On authorizations that are pending.
+    #[serde(with = "duration::optional")]
+    pub authz: Option<Duration>,
+}
+
+impl Default for RetryAfter {
+    fn default() -> Self {
+        RetryAfter { order: Some(Duration::from_secs(3)), authz: None }
+    }
+}
+
+/// Subject names of the issuing hierarchy.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct HierarchyNames {
+    /// Common name of the root.
+    pub root: String,
+    /// Organization of the root.
+    pub root_organization: String,
+    /// Common name of the intermediate.
+    pub intermediate: String,
+    /// Organization of the intermediate.
+    pub intermediate_organization: String,
+}
+
+impl Default for HierarchyNames {
+    fn default() -> Self {
+        HierarchyNames {
+            root: "ISRG Root X1".to_owned(),
+            root_organization: "Internet Security Research Group".to_owned(),
+            intermediate: "R3".to_owned(),
+            intermediate_organization: "Let's Encrypt".to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_reads_back_and_an_empty_object_is_the_default() {
+        let text = serde_json::to_string(&Config::default()).unwrap();
+        assert_eq!(serde_json::from_str::<Config>(&text).unwrap(), Config::default());
+        assert_eq!(serde_json::from_str::<Config>("{}").unwrap(), Config::default());
+    }
+
+    #[test]
+    fn an_unknown_key_is_an_error_at_every_level() {
+        let good = serde_json::json!({
+            "perspectives": [{"name": "us-east"}], "ids": {}, "retryAfter": {}, "hierarchy": {},
+            "serviceTime": {"newOrder": ["1s"]},
+        });
+        assert!(serde_json::from_value::<Config>(good.clone()).is_ok());
+        for path in ["", "/perspectives/0", "/ids", "/retryAfter", "/hierarchy", "/serviceTime"] {
+            let mut bad = good.clone();
+            bad.pointer_mut(path).unwrap()["surprise"] = serde_json::json!([]);
+            assert!(serde_json::from_value::<Config>(bad).is_err(), "{path}");
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Problem documents (RFC 7807) with ACME's types (RFC 8555 section 6.7).
+
+use serde_json::{Value, json};
+
+/// The name space of ACME's problem types.
+pub const NAMESPACE: &str = "urn:ietf:params:acme:error:";
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $Kind:ident = $name:literal, $status:literal;)+) => {
+        /// A type of problem, with the status that it goes with.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum ProblemKind { $($(#[$doc])* $Kind,)+ }
+
+        impl ProblemKind {
+            /// All of them.
+            pub const ALL: &'static [ProblemKind] = &[$(ProblemKind::$Kind),+];
+
+            /// The last part of the type URN.
+            pub const fn name(self) -> &'static str {
+                match self { $(ProblemKind::$Kind => $name),+ }
+            }
+
+            /// The HTTP status that it goes with.
+            pub const fn status(self) -> u16 {
+                match self { $(ProblemKind::$Kind => $status),+ }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// The request names an account that does not exist.
+    AccountDoesNotExist = "accountDoesNotExist", 400;
+    /// The certificate is revoked already.
+    AlreadyRevoked = "alreadyRevoked", 400;
+    /// The CSR is not acceptable.
+    BadCsr = "badCSR", 400;
+    /// The nonce is not one of ours, or was used.
+    BadNonce = "badNonce", 400;
+    /// The key is not good enough.
+    BadPublicKey = "badPublicKey", 400;
+    /// The reason is not allowed.
+    BadRevocationReason = "badRevocationReason", 400;
+    /// The JWS has an algorithm that is not supported.
+    BadSignatureAlgorithm = "badSignatureAlgorithm", 400;
+    /// CAA records forbid it.
+    Caa = "caa", 403;
+    /// The server could not connect to what it validates.
+    Connection = "connection", 400;
+    /// A DNS query went wrong while validating.
+    Dns = "dns", 400;
+    /// A contact is no good address.
+    InvalidContact = "invalidContact", 400;
+    /// The request is malformed.
+    Malformed = "malformed", 400;
+    /// The order is not in the state that finalization needs.
+    OrderNotReady = "orderNotReady", 403;
+    /// A limit was exceeded.
+    RateLimited = "rateLimited", 429;
+    /// The server does not issue for this name.
+    RejectedIdentifier = "rejectedIdentifier", 400;
+    /// The server failed.
+    ServerInternal = "serverInternal", 500;
+    /// A TLS error while validating.
+    Tls = "tls", 400;
+    /// The client may not do this.
+    Unauthorized = "unauthorized", 403;
+    /// A contact has a scheme that is not supported.
+    UnsupportedContact = "unsupportedContact", 400;
+    /// The server does not know this type of identifier.
+    UnsupportedIdentifier = "unsupportedIdentifier", 400;
+}
+
+/// Why a request was refused, or a validation failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {detail}", kind.name())]
+pub struct Problem {
+    /// Its type.
+    pub kind: ProblemKind,
+    /// What a person reads.
+    pub detail: String,
+    /// The HTTP status, which some situations change.
+    pub status: u16,
+    /// The algorithms that would have been good.
+    pub algorithms: &'static [&'static str],
+    /// One problem for each identifier.
+    pub subproblems: Vec<Subproblem>,
+}
+
+/// A problem with one identifier (RFC 8555 section 6.7.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subproblem {
+    /// Its type.
+    pub kind: ProblemKind,
+    /// What a person reads.
+    pub detail: String,
+    /// The DNS name.
+    pub name: String,
+}
+
+impl Problem {
+    /// A problem with the usual status of its type.
+    pub fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
+        Problem {
+            kind,
+            detail: detail.into(),
+            status: kind.status(),
+            algorithms: &[],
+            subproblems: Vec::new(),
+        }
+    }
+
+    /// `malformed`, 400.
+    pub fn malformed(detail: impl Into<String>) -> Self {
+        Self::new(ProblemKind::Malformed, detail)
+    }
+
+    /// `unauthorized`, 403.
+    pub fn unauthorized(detail: impl Into<String>) -> Self {
+        Self::new(ProblemKind::Unauthorized, detail)
+    }
+
+    /// `malformed`, 404: what Boulder says of objects that are not there.
+    pub fn not_found(detail: impl Into<String>) -> Self {
+        Self::malformed(detail).with_status(404)
+    }
+
+    /// `serverInternal`, 500.
+    pub fn internal(detail: impl Into<String>) -> Self {
+        Self::new(ProblemKind::ServerInternal, detail)
+    }
+
+    /// Another status.
+    #[must_use]
+    pub fn with_status(mut self, status: u16) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// With `what` in front of the detail, as Boulder's front end adds the operation that failed.
+    #[must_use]
+    pub fn during(mut self, what: &str) -> Self {
+        self.detail = format!("{what} :: {}", self.detail);
+        self
+    }
+
+    /// The problem document.
+    pub fn to_json(&self) -> Value {
+        let mut document = json!({
+            "type": format!("{NAMESPACE}{}", self.kind.name()),
+            "detail": self.detail,
+            "status": self.status,
+        });
+        if !self.algorithms.is_empty() {
+            document["algorithms"] = json!(self.algorithms);
+        }
+        if !self.subproblems.is_empty() {
+            let list = self.subproblems.iter().map(|sub| {
+                json!({
+                    "type": format!("{NAMESPACE}{}", sub.kind.name()),
+                    "detail": sub.detail,
+                    "status": sub.kind.status(),
+                    "identifier": { "type": "dns", "value": sub.name },
+                })
+            });
+            document["subproblems"] = list.collect();
+        }
+        document
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_is_written_in_the_order_that_boulder_has() {
+        let problem = Problem::not_found("No such challenge").during("Unable to update challenge");
+        assert_eq!(
+            problem.to_json().to_string(),
+            r#"{"type":"urn:ietf:params:acme:error:malformed","detail":"Unable to update challenge :: No such challenge","status":404}"#
+        );
+    }
+}

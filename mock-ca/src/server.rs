@@ -1,0 +1,316 @@
+//! The shell: one CA as a value that can be shared, served, and asked what it did.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::Router;
+use axum::extract::{RawPathParams, Request};
+use axum::response::Response;
+use axum::routing::any;
+use http_body_util::{BodyExt as _, Limited};
+use std::collections::{BTreeMap, BTreeSet};
+use world::http::{Peer, Url};
+use world::tls::Acceptor;
+use world::{PublicKey, Rng, World};
+
+use crate::ca::{CaError, Hierarchy, WebIdentity};
+use crate::config::Config;
+use crate::db::{Account, Db, Issued, Tokens};
+use crate::dialect::{Dialect, Endpoint};
+use crate::journal::{Event, Journal};
+use crate::policy::Policy;
+use crate::protocol::AccountState;
+use crate::ra::{self, Task, Verdict};
+use crate::va::{self, View};
+use crate::wfe::jwk::Jwk;
+use crate::wfe::nonce::Nonces;
+use crate::wfe::reply::{Job, Reply};
+use crate::wfe::{self, Incoming};
+
+/// A certificate authority. Clones are handles on the same one.
+#[derive(Clone, Debug)]
+pub struct Ca(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    world: World,
+    config: Config,
+    hierarchy: Hierarchy,
+    web: WebIdentity,
+    policy: Policy,
+    views: Vec<View>,
+    journal: Journal,
+    state: Mutex<State>,
+}
+
+/// All that changes.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) db: Db,
+    pub(crate) nonces: Nonces,
+    pub(crate) rng: Rng,
+    visits: BTreeMap<Endpoint, usize>,
+    validations: usize,
+}
+
+impl Ca {
+    /// A CA on the host of `world`.
+    ///
+    /// # Errors
+    /// When the configuration has a base URL or a name that cannot be used.
+    pub fn new(world: World, mut config: Config) -> Result<Self, CaError> {
+        config.base_url.truncate(config.base_url.trim_end_matches('/').len());
+        let url: Url = config.base_url.parse().map_err(|e| CaError::Config(format!("baseUrl: {e}")))?;
+        let label = |part: &str| format!("mock-ca {} {part}", world.host());
+        let policy = Policy {
+            blocklist: lower(&config.blocklist),
+            extra_suffixes: lower(&config.extra_suffixes),
+            names_max: config.names_max,
+        };
+        let tokens = Tokens::new(&config.tokens, world.rng(&label("tokens")));
+        let prefixed = config.dialect.table().nonce_prefix;
+        let state = State {
+            db: Db::new(config.ids.clone(), tokens),
+            nonces: Nonces::new(world.rng(&label("nonces")), config.nonce_window, prefixed),
+            rng: world.rng(&label("directory")),
+            visits: BTreeMap::new(),
+            validations: 0,
+        };
+        Ok(Ca(Arc::new(Inner {
+            hierarchy: Hierarchy::new(&world, &config.hierarchy)?,
+            web: WebIdentity::new(&world, &url.host)?,
+            views: View::all(&world, &config, &policy),
+            journal: Journal::default(),
+            state: Mutex::new(state),
+            policy,
+            config,
+            world,
+        })))
+    }
+
+    /// The URL that a client is configured with.
+    pub fn directory_url(&self) -> String {
+        self.url(Endpoint::Directory, &[])
+    }
+
+    /// An account that exists from earlier. An account that has this number is replaced; a key that no
+    /// account can have (Ed25519) is ignored.
+    pub fn add_account(&self, id: u64, key: PublicKey, contacts: Vec<String>) {
+        let Some(key) = Jwk::of(&key) else { return };
+        let created = self.0.world.now().truncate_to_secs();
+        let account = Account { key, contacts, status: AccountState::Valid, created };
+        self.state().db.put_account(id, account);
+    }
+
+    /// The HTTPS certificate's root, DER.
+    pub fn web_root(&self) -> Vec<u8> {
+        self.0.web.root.clone()
+    }
+
+    /// The roots that issued certificates chain to, DER.
+    pub fn issuer_roots(&self) -> Vec<Vec<u8>> {
+        vec![self.0.hierarchy.root().to_vec()]
+    }
+
+    /// What was asked, answered, validated and issued.
+    pub fn journal(&self) -> &Journal {
+        &self.0.journal
+    }
+
+    /// All certificates, in the order of issuance.
+    pub fn issued(&self) -> Vec<Issued> {
+        let state = self.state();
+        state.db.issuance.iter().filter_map(|serial| state.db.certificates.get(serial)).cloned().collect()
+    }
+
+    /// What it was made from.
+    pub fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    /// The ACME API, for any listener.
+    pub fn router(&self) -> Router {
+        let mut router = Router::new();
+        for route in self.dialect().routes {
+            let (ca, endpoint) = (self.clone(), route.endpoint);
+            let handler = move |params: RawPathParams, request: Request| {
+                let params = params.iter().map(|(_, value)| value.to_owned()).collect();
+                ca.clone().handle(endpoint, params, request)
+            };
+            router = router.route(route.path, any(handler));
+        }
+        let ca = self.clone();
+        router.fallback(move |request: Request| ca.clone().handle_unknown(request))
+    }
+
+    /// Serves the API over HTTPS at `at`, until the task is dropped.
+    ///
+    /// # Errors
+    /// When the address cannot be bound.
+    pub async fn serve(&self, at: SocketAddr) -> Result<(), CaError> {
+        let listener = self.0.world.listen(at).await?;
+        self.serve_on(listener).await
+    }
+
+    /// Serves the API over HTTPS on `listener`, until the task is dropped.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub async fn serve_on(&self, listener: world::Listener) -> Result<(), CaError> {
+        let web = &self.0.web;
+        let acceptor = Acceptor::new(&self.0.world, vec![web.leaf.clone()], &web.key)?;
+        world::http::serve(self.0.world.clone(), listener, Some(acceptor), self.router()).await;
+        Ok(())
+    }
+
+    pub(crate) fn world(&self) -> &World {
+        &self.0.world
+    }
+
+    pub(crate) fn dialect(&self) -> &'static Dialect {
+        self.0.config.dialect.table()
+    }
+
+    pub(crate) fn policy(&self) -> &Policy {
+        &self.0.policy
+    }
+
+    pub(crate) fn hierarchy(&self) -> &Hierarchy {
+        &self.0.hierarchy
+    }
+
+    pub(crate) fn views(&self) -> &[View] {
+        &self.0.views
+    }
+
+    pub(crate) fn url(&self, endpoint: Endpoint, ids: &[&str]) -> String {
+        format!("{}{}", self.0.config.base_url, self.dialect().path(endpoint, ids))
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A validation is over.
+    pub(crate) fn decide(&self, task: &Task, verdict: Verdict) {
+        let reason = match &verdict.problem {
+            None => "enough perspectives agree".to_owned(),
+            Some(problem) => problem.detail.clone(),
+        };
+        let now = self.0.world.now();
+        let decided = ra::decide(&mut self.state().db, &self.0.config, task, verdict, now);
+        let (status, reason) = match decided {
+            Ok(status) => (status.as_str(), reason),
+            Err(late) => (late.state, format!("decided before; {reason}")),
+        };
+        let (authorization, attempt) = (task.authorization, task.attempt);
+        self.0
+            .journal
+            .add(&self.0.world, Event::ValidationDecided { authorization, attempt, status, reason });
+    }
+
+    /// How long this request, or this piece of work, takes.
+    async fn pace(&self, endpoint: Endpoint) {
+        let Some(times) = self.0.config.service_time.get(&endpoint) else { return };
+        let visit = {
+            let mut state = self.state();
+            let visits = state.visits.entry(endpoint).or_default();
+            *visits += 1;
+            *visits - 1
+        };
+        let time = times.get(visit).or(times.last()).copied().unwrap_or_default();
+        if !time.is_zero() {
+            self.0.world.sleep(time).await;
+        }
+    }
+
+    async fn handle(self, endpoint: Endpoint, params: Vec<String>, request: Request) -> Response {
+        let received = self.0.world.now();
+        let incoming = self.read(params, request).await;
+        self.pace(endpoint).await;
+        let reply = {
+            let mut state = self.state();
+            wfe::answer(&self, &mut state, endpoint, &incoming)
+        };
+        self.conclude(Some(endpoint), received, incoming, reply)
+    }
+
+    async fn handle_unknown(self, request: Request) -> Response {
+        let received = self.0.world.now();
+        let incoming = self.read(Vec::new(), request).await;
+        self.conclude(None, received, incoming, Reply::unknown_path())
+    }
+
+    async fn read(&self, params: Vec<String>, request: Request) -> Incoming {
+        let (parts, body) = request.into_parts();
+        let peer: Option<IpAddr> = parts.extensions.get::<Peer>().map(|peer| peer.0.ip());
+        // `None`: too long, or broken off, when nobody reads the answer.
+        let body = Limited::new(body, self.dialect().body_max).collect().await.ok();
+        Incoming {
+            method: parts.method,
+            path: parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
+            params,
+            headers: parts.headers,
+            body: body.map(http_body_util::Collected::to_bytes),
+            peer,
+        }
+    }
+
+    /// Keeps the journal, starts what the answer has promised, and sends it.
+    fn conclude(
+        &self,
+        endpoint: Option<Endpoint>,
+        received: world::Timestamp,
+        incoming: Incoming,
+        mut reply: Reply,
+    ) -> Response {
+        let journal = &self.0.journal;
+        for event in reply.events.drain(..) {
+            journal.add(&self.0.world, event);
+        }
+        journal.add(
+            &self.0.world,
+            Event::Request {
+                endpoint,
+                method: incoming.method.to_string(),
+                path: incoming.path,
+                peer: incoming.peer,
+                received,
+                account: reply.account,
+                status: reply.status.as_u16(),
+                problem: reply.problem.map(crate::problem::ProblemKind::name),
+                reason: reply.reason.clone(),
+            },
+        );
+        for job in reply.jobs.drain(..) {
+            self.start(job);
+        }
+        reply.into_response(self.0.world.now())
+    }
+
+    fn start(&self, job: Job) {
+        let ca = self.clone();
+        match job {
+            Job::Validate(task) => {
+                let number = {
+                    let mut state = self.state();
+                    state.validations += 1;
+                    state.validations - 1
+                };
+                self.0.world.spawn("validation", va::run(ca, task, number));
+            }
+            Job::Issue { order, csr } => {
+                self.0.world.spawn("issuance", async move {
+                    ca.pace(Endpoint::Issuance).await;
+                    let now = ca.0.world.now();
+                    let event = wfe::orders::issue(&ca, &mut ca.state(), order, &csr, now).1;
+                    ca.0.journal.add(&ca.0.world, event);
+                });
+            }
+        }
+    }
+}
+
+fn lower(names: &[String]) -> BTreeSet<String> {
+    names.iter().map(|name| name.to_ascii_lowercase()).collect()
+}

@@ -1,0 +1,177 @@
+//! Accounts (RFC 8555 section 7.3): new ones, their update and end, and the change of their key.
+
+use http::header;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::jwk::Jwk;
+use super::jws::{Identity, Jws};
+use super::reply::Reply;
+use super::{Call, Requester};
+use crate::db::Account;
+use crate::dialect::Endpoint;
+use crate::problem::{Problem, ProblemKind};
+use crate::protocol::{AccountEvent, AccountState};
+use crate::ra;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct NewAccount {
+    #[serde(default)]
+    contact: Vec<String>,
+    #[serde(default)]
+    terms_of_service_agreed: bool,
+    #[serde(default)]
+    only_return_existing: bool,
+}
+
+fn render(account: &Account) -> Value {
+    let mut object = json!({ "key": account.key.to_json() });
+    if !account.contacts.is_empty() {
+        object["contact"] = json!(account.contacts);
+    }
+    object["createdAt"] = json!(account.created.rfc3339_secs());
+    object["status"] = json!(account.status.as_str());
+    object
+}
+
+/// newAccount: finds the account of the key, or makes it.
+pub(crate) fn create(call: &mut Call<'_>, who: &mut Option<u64>) -> Result<Reply, Problem> {
+    let Requester::Key(key) = call.requester.clone() else {
+        return Err(Problem::malformed("No embedded JWK in JWS header"));
+    };
+    let request: NewAccount = call.payload.read("Error unmarshaling JSON")?;
+    let existing = call.state.db.account_of_key(&key);
+    if let Some((id, account)) = existing.and_then(|id| call.state.db.accounts.get(&id).map(|a| (id, a))) {
+        if account.status != AccountState::Valid {
+            let detail = "An account with the provided public key exists but is deactivated";
+            return Err(Problem::unauthorized(detail));
+        }
+        *who = Some(id);
+        let url = call.ca.url(Endpoint::Account, &[&id.to_string()]);
+        let reply = Reply::json(200, &render(account), call.ca.dialect(), "the key has an account");
+        return Ok(reply.with(header::LOCATION, url));
+    }
+    if request.only_return_existing {
+        let detail = "No account exists with the provided key";
+        return Err(Problem::new(ProblemKind::AccountDoesNotExist, detail));
+    }
+    if !request.terms_of_service_agreed {
+        return Err(Problem::malformed("must agree to terms of service"));
+    }
+    check_contacts(&request.contact).map_err(|problem| problem.during("Error creating new account"))?;
+    let id = ra::new_account(&mut call.state.db, key, request.contact, call.now);
+    *who = Some(id);
+    let terms = format!("<{}>;rel=\"terms-of-service\"", call.ca.config().terms_of_service);
+    let body = call.state.db.accounts.get(&id).map(render).unwrap_or_default();
+    Ok(Reply::json(201, &body, call.ca.dialect(), "account created")
+        .with(header::LOCATION, call.ca.url(Endpoint::Account, &[&id.to_string()]))
+        .with(header::LINK, terms))
+}
+
+/// Contacts are `mailto:` URLs with one plain address each.
+fn check_contacts(contacts: &[String]) -> Result<(), Problem> {
+    let unsupported = |contact: &String| {
+        let scheme = contact.split(':').next().unwrap_or_default();
+        Problem::new(ProblemKind::UnsupportedContact, format!("contact method {scheme:?} is not supported"))
+    };
+    let invalid = |contact: &String| {
+        let detail = format!("{contact:?} is not a valid e-mail address");
+        Problem::new(ProblemKind::InvalidContact, detail)
+    };
+    for contact in contacts {
+        let address = contact.strip_prefix("mailto:").ok_or_else(|| unsupported(contact))?;
+        let (user, domain) = address.split_once('@').ok_or_else(|| invalid(contact))?;
+        let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '?' | ',' | '<' | '>' | '"' | '@');
+        if user.is_empty() || !domain.contains('.') || !user.chars().chain(domain.chars()).all(plain) {
+            return Err(invalid(contact));
+        }
+    }
+    Ok(())
+}
+
+#[derive(Deserialize)]
+struct Update {
+    contact: Option<Vec<String>>,
+    status: Option<String>,
+}
+
+/// A POST to an account: shows, updates or ends it.
+pub(crate) fn update(call: &mut Call<'_>) -> Result<Reply, Problem> {
+    let id = call.number(0, "Account ID must be an integer")?;
+    if call.require_account()? != id {
+        return Err(Problem::unauthorized("Request signing key did not match account key"));
+    }
+    let payload = (!call.payload.is_empty())
+        .then(|| call.payload.read::<Update>("Error unmarshaling account"))
+        .transpose()?;
+    let gone = || Problem::internal("the account is gone");
+    let account = call.state.db.accounts.get_mut(&id).ok_or_else(gone)?;
+    let mut reason = "the account";
+    if let Some(update) = payload {
+        match update.status.as_deref() {
+            None | Some("valid") => {}
+            Some("deactivated") => {
+                account.status = account.status.on(AccountEvent::Deactivate).unwrap_or(account.status);
+                reason = "account deactivated";
+            }
+            Some(_) => return Err(Problem::malformed("Invalid value provided for status field")),
+        }
+        if let Some(contacts) = update.contact {
+            check_contacts(&contacts).map_err(|problem| problem.during("Unable to update account"))?;
+            account.contacts = contacts;
+            reason = "account updated";
+        }
+    }
+    Ok(Reply::json(200, &render(account), call.ca.dialect(), reason))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct KeyChange {
+    account: String,
+    old_key: Value,
+}
+
+/// keyChange (RFC 8555 section 7.3.5): the outer JWS is the old key's, the inner one the new key's.
+pub(crate) fn change_key(call: &mut Call<'_>) -> Result<Reply, Problem> {
+    let id = call.require_account()?;
+    let inner = Jws::parse(call.payload.json().to_string().as_bytes())?;
+    let Some(Identity::Key(new)) = inner.identity()? else {
+        return Err(Problem::malformed("No embedded JWK in JWS header"));
+    };
+    new.check_strength().map_err(|weak| Problem::new(ProblemKind::BadPublicKey, weak.to_string()))?;
+    inner.verify_signature(&new)?;
+    inner.check_url(&call.ca.url(Endpoint::KeyChange, &[]))?;
+    if inner.has_nonce() {
+        return Err(Problem::malformed("Inner JWS of a key change must not have a nonce"));
+    }
+    let request: KeyChange =
+        inner.payload()?.read("Inner JWS payload did not parse as JSON key rollover object")?;
+    let account_url = call.ca.url(Endpoint::Account, &[&id.to_string()]);
+    if request.account != account_url {
+        return Err(Problem::malformed(
+            "Inner key rollover request specified Account did not match outer JWS",
+        ));
+    }
+    let gone = || Problem::internal("the account is gone");
+    let old = call.state.db.accounts.get(&id).ok_or_else(gone)?.key.clone();
+    if Jwk::parse(&request.old_key).as_ref() != Some(&old) {
+        return Err(Problem::malformed(
+            "Inner JWS does not contain old key field matching current account key",
+        ));
+    }
+    if new == old {
+        let detail = "New key specified by rollover request is the same as the old key";
+        return Err(Problem::malformed(detail));
+    }
+    if let Some(other) = call.state.db.account_of_key(&new) {
+        let problem =
+            Problem::malformed("New key is already in use for a different account").with_status(409);
+        let location = call.ca.url(Endpoint::Account, &[&other.to_string()]);
+        return Ok(Reply::problem(&problem, call.ca.dialect()).with(header::LOCATION, location));
+    }
+    call.state.db.change_key(id, new);
+    let body = call.state.db.accounts.get(&id).map(render).unwrap_or_default();
+    Ok(Reply::json(200, &body, call.ca.dialect(), "account key changed").with(header::LOCATION, account_url))
+}

@@ -1,0 +1,225 @@
+//! Signed requests (RFC 8555 section 6.2): reading a JWS, and the checks in Boulder's order.
+//!
+//! Reading: form, unprotected headers, one signature, algorithm. Then who signs: `jwk` or `kid`, not both.
+//! Then the key's strength (keys that are shown), the algorithm against the key, the signature, the nonce,
+//! the URL, and that the payload is JSON. A nonce is spent only by a request whose signature is good.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::jwk::Jwk;
+use super::nonce::Nonces;
+use crate::problem::{Problem, ProblemKind};
+
+/// What a JWS may be signed with.
+pub const ALGORITHMS: &[&str] = &["RS256", "ES256", "ES384", "ES512"];
+
+/// A JWS that was read and not verified.
+#[derive(Clone, Debug)]
+pub struct Jws {
+    header: Header,
+    signing_input: String,
+    payload: Vec<u8>,
+    signature: Vec<u8>,
+}
+
+#[derive(Deserialize)]
+struct Flattened {
+    protected: Option<String>,
+    payload: Option<String>,
+    signature: Option<String>,
+    header: Option<Value>,
+    signatures: Option<Vec<Value>>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Header {
+    alg: Option<String>,
+    kid: Option<String>,
+    jwk: Option<Value>,
+    nonce: Option<String>,
+    url: Option<Value>,
+}
+
+/// Who signed, as the header says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Identity {
+    /// A key that is in the header.
+    Key(Jwk),
+    /// The URL of an account.
+    Account(String),
+}
+
+impl Jws {
+    /// Reads the body of a request.
+    ///
+    /// # Errors
+    /// `malformed` when it is no flattened JWS with everything in its protected header;
+    /// `badSignatureAlgorithm` when it is signed in a way that is not supported.
+    pub fn parse(body: &[u8]) -> Result<Self, Problem> {
+        let unreadable = || Problem::malformed("Parse error reading JWS");
+        let raw: Flattened = serde_json::from_slice(body).map_err(|_| unreadable())?;
+        if raw.header.is_some_and(|header| !header.is_null()) {
+            return Err(Problem::malformed(
+                "JWS \"header\" field not allowed. All headers must be in \"protected\" field",
+            ));
+        }
+        if raw.signatures.is_some_and(|list| !list.is_empty()) {
+            return Err(Problem::malformed(
+                "JWS \"signatures\" field not allowed. Only the \"signature\" field should contain a signature",
+            ));
+        }
+        let bytes = |text: &Option<String>| {
+            let text = text.as_deref().unwrap_or_default();
+            URL_SAFE_NO_PAD.decode(text).map_err(|_| unreadable())
+        };
+        let header: Header = serde_json::from_slice(&bytes(&raw.protected)?).map_err(|_| unreadable())?;
+        let (payload, signature) = (bytes(&raw.payload)?, bytes(&raw.signature)?);
+        if signature.is_empty() {
+            return Err(Problem::malformed("POST JWS not signed"));
+        }
+        let alg = header.alg.as_deref().unwrap_or_default();
+        if !ALGORITHMS.contains(&alg) {
+            let detail = format!(
+                "JWS signature header contains unsupported algorithm {alg:?}, expected one of [{}]",
+                ALGORITHMS.join(" ")
+            );
+            let mut problem = Problem::new(ProblemKind::BadSignatureAlgorithm, detail);
+            problem.algorithms = ALGORITHMS;
+            return Err(problem);
+        }
+        let signing_input =
+            format!("{}.{}", raw.protected.unwrap_or_default(), raw.payload.unwrap_or_default());
+        Ok(Jws { header, signing_input, payload, signature })
+    }
+
+    /// Who says to have signed.
+    ///
+    /// # Errors
+    /// `malformed` when it is nobody or both a key and an account, or the key is none.
+    pub fn identity(&self) -> Result<Option<Identity>, Problem> {
+        let kid = self.header.kid.as_deref().filter(|kid| !kid.is_empty());
+        let jwk = self.header.jwk.as_ref().filter(|jwk| !jwk.is_null());
+        match (jwk, kid) {
+            (Some(_), Some(_)) => Err(Problem::malformed("jwk and kid header fields are mutually exclusive")),
+            (None, None) => Ok(None),
+            (None, Some(kid)) => Ok(Some(Identity::Account(kid.to_owned()))),
+            (Some(jwk), None) => match Jwk::parse(jwk) {
+                Some(key) => Ok(Some(Identity::Key(key))),
+                None => Err(Problem::malformed("Invalid JWK in JWS header")),
+            },
+        }
+    }
+
+    /// The payload, if `key` signed it for `url` with a good nonce. The nonce is spent.
+    ///
+    /// # Errors
+    /// The problem of the first check that fails.
+    pub fn verify(&self, key: &Jwk, nonces: &mut Nonces, url: &str) -> Result<Payload, Problem> {
+        self.verify_signature(key)?;
+        match self.header.nonce.as_deref().unwrap_or_default() {
+            "" => return Err(Problem::new(ProblemKind::BadNonce, "JWS has no anti-replay nonce")),
+            nonce if !nonces.consume(nonce) => {
+                let detail = format!("JWS has an invalid anti-replay nonce: {nonce:?}");
+                return Err(Problem::new(ProblemKind::BadNonce, detail));
+            }
+            _ => {}
+        }
+        self.check_url(url)?;
+        self.payload()
+    }
+
+    /// Whether the signature is `key`'s.
+    ///
+    /// # Errors
+    /// `malformed` when it is not, or the algorithm is that of another kind of key.
+    pub fn verify_signature(&self, key: &Jwk) -> Result<(), Problem> {
+        let alg = self.header.alg.as_deref().unwrap_or_default();
+        if alg != key.algorithm() {
+            return Err(Problem::malformed(format!(
+                "JWS signature header algorithm {alg:?} does not match expected algorithm {:?} for JWK",
+                key.algorithm()
+            )));
+        }
+        let jwk_alg = self.header.jwk.as_ref().and_then(|jwk| jwk.get("alg")).and_then(Value::as_str);
+        if let Some(jwk_alg) = jwk_alg.filter(|jwk_alg| *jwk_alg != alg) {
+            return Err(Problem::malformed(format!(
+                "JWK key header algorithm {jwk_alg:?} does not match expected algorithm {alg:?} for JWK"
+            )));
+        }
+        if !key.verify(self.signing_input.as_bytes(), &self.signature) {
+            return Err(Problem::malformed("JWS verification error"));
+        }
+        Ok(())
+    }
+
+    /// Whether the header has this `url`.
+    ///
+    /// # Errors
+    /// `malformed` when it has another or none.
+    pub fn check_url(&self, expected: &str) -> Result<(), Problem> {
+        match self.header.url.as_ref().and_then(Value::as_str).unwrap_or_default() {
+            "" => Err(Problem::malformed("JWS header parameter 'url' required")),
+            url if url == expected => Ok(()),
+            url => Err(Problem::malformed(format!(
+                "JWS header parameter 'url' incorrect. Expected {expected:?} got {url:?}"
+            ))),
+        }
+    }
+
+    /// The `url` of the header, if it has one.
+    pub fn url(&self) -> Option<&str> {
+        self.header.url.as_ref().and_then(Value::as_str)
+    }
+
+    /// Whether the header has a nonce: inner requests have none.
+    pub fn has_nonce(&self) -> bool {
+        self.header.nonce.is_some()
+    }
+
+    /// The payload, unverified.
+    ///
+    /// # Errors
+    /// `malformed` when it is not empty and no JSON.
+    pub fn payload(&self) -> Result<Payload, Problem> {
+        if self.payload.is_empty() {
+            return Ok(Payload(None));
+        }
+        let value = serde_json::from_slice(&self.payload);
+        value
+            .map(|value| Payload(Some(value)))
+            .map_err(|_| Problem::malformed("Request payload did not parse as JSON"))
+    }
+}
+
+/// The payload of a request: JSON, or empty in a POST-as-GET (RFC 8555 section 6.3).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Payload(Option<Value>);
+
+impl Payload {
+    /// Whether the request is a POST-as-GET.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// The payload as it is; `null` in a POST-as-GET.
+    pub fn json(&self) -> Value {
+        self.0.clone().unwrap_or_default()
+    }
+
+    /// The payload as a `T`.
+    ///
+    /// # Errors
+    /// `malformed` with this detail when it is none.
+    pub fn read<T: serde::de::DeserializeOwned>(&self, detail: &str) -> Result<T, Problem> {
+        let value = self.0.clone().filter(Value::is_object);
+        let read = value.and_then(|value| serde_json::from_value(value).ok());
+        read.ok_or_else(|| Problem::malformed(detail))
+    }
+}
+
+#[cfg(test)]
+#[path = "jws_tests.rs"]
+mod tests;

@@ -1,0 +1,152 @@
+//! Answers: a status, headers, a body, the reason for the journal, and what has to happen next.
+
+use axum::body::Body;
+use axum::response::Response;
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use serde_json::Value;
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
+use world::Timestamp;
+
+use crate::ca::csr::Csr;
+use crate::dialect::Dialect;
+use crate::journal::Event;
+use crate::problem::{Problem, ProblemKind};
+use crate::ra::Task;
+
+/// What has to be done once the answer is on its way.
+#[derive(Debug)]
+pub(crate) enum Job {
+    /// Validate a challenge.
+    Validate(Task),
+    /// Issue the certificate of an order that is processing.
+    Issue {
+        /// The order.
+        order: u64,
+        /// What it asks for.
+        csr: Box<Csr>,
+    },
+}
+
+/// An answer that was decided.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    headers: Vec<(String, String)>,
+    pub(crate) body: String,
+    pub(crate) reason: String,
+    pub(crate) problem: Option<ProblemKind>,
+    pub(crate) account: Option<u64>,
+    pub(crate) events: Vec<Event>,
+    pub(crate) jobs: Vec<Job>,
+}
+
+/// RFC 9110 section 5.6.7.
+const HTTP_DATE: &[BorrowedFormatItem<'_>] =
+    format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
+
+impl Reply {
+    /// An answer without a body.
+    pub(crate) fn empty(status: u16, reason: impl Into<String>) -> Self {
+        Reply {
+            status: StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+            headers: Vec::new(),
+            body: String::new(),
+            reason: reason.into(),
+            problem: None,
+            account: None,
+            events: Vec::new(),
+            jobs: Vec::new(),
+        }
+    }
+
+    /// An answer with a body of this type.
+    pub(crate) fn text(status: u16, kind: &str, body: String, reason: impl Into<String>) -> Self {
+        let mut reply = Self::empty(status, reason);
+        reply.header(header::CONTENT_TYPE.as_str(), kind.to_owned());
+        reply.body = body;
+        reply
+    }
+
+    /// A JSON object, indented by two blanks.
+    pub(crate) fn json(status: u16, object: &Value, dialect: &Dialect, reason: impl Into<String>) -> Self {
+        Self::text(status, dialect.json_type, format!("{object:#}"), reason)
+    }
+
+    /// A problem document.
+    pub(crate) fn problem(problem: &Problem, dialect: &Dialect) -> Self {
+        let body = format!("{:#}", problem.to_json());
+        let mut reply = Self::text(problem.status, dialect.problem_type, body, problem.detail.clone());
+        reply.problem = Some(problem.kind);
+        if let (500, Some(seconds)) = (problem.status, dialect.internal_error_retry_after) {
+            reply.header(header::RETRY_AFTER.as_str(), seconds.to_string());
+        }
+        reply
+    }
+
+    /// There is no such path.
+    pub(crate) fn unknown_path() -> Self {
+        Self::text(404, "text/plain; charset=utf-8", "404 page not found\n".to_owned(), "no such path")
+    }
+
+    /// The resource has no such method.
+    pub(crate) fn method_not_allowed(allowed: &str, dialect: &Dialect) -> Self {
+        let mut reply = Self::problem(&Problem::malformed("Method not allowed").with_status(405), dialect);
+        reply.header(header::ALLOW.as_str(), allowed.to_owned());
+        reply
+    }
+
+    /// The answer to a preflight request.
+    pub(crate) fn options(allowed: &str) -> Self {
+        let mut reply = Self::empty(204, "options");
+        reply.header(header::ALLOW.as_str(), allowed.to_owned());
+        reply.header("access-control-allow-methods", allowed.to_owned());
+        reply.header("access-control-allow-headers", "Content-Type".to_owned());
+        reply.header("access-control-max-age", "86400".to_owned());
+        reply
+    }
+
+    /// Adds a header.
+    pub(crate) fn header(&mut self, name: &str, value: String) {
+        self.headers.push((name.to_owned(), value));
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub(crate) fn with(mut self, name: HeaderName, value: String) -> Self {
+        self.header(name.as_str(), value);
+        self
+    }
+
+    /// With something to do.
+    #[must_use]
+    pub(crate) fn then(mut self, job: Job) -> Self {
+        self.jobs.push(job);
+        self
+    }
+
+    /// With something for the journal.
+    #[must_use]
+    pub(crate) fn noting(mut self, event: Event) -> Self {
+        self.events.push(event);
+        self
+    }
+
+    /// As the HTTP server wants it.
+    pub(crate) fn into_response(self, now: Timestamp) -> Response {
+        let mut response = Response::new(Body::from(self.body));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        for (name, value) in self.headers {
+            // Texts of ours; a value that is none of HTTP's (from a configured URL) is left out.
+            if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+                headers.append(name, value);
+            }
+        }
+        let date = now.to_offset_date_time().format(HTTP_DATE).unwrap_or_default();
+        if let Ok(date) = HeaderValue::try_from(date) {
+            headers.insert(header::DATE, date);
+        }
+        response
+    }
+}

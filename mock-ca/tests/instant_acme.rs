@@ -1,0 +1,99 @@
+//! A client that is not ours: instant-acme, over real sockets, from its first request to the chain.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod support;
+
+use std::pin::Pin;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use instant_acme::{
+    Account, BodyWrapper, BytesResponse, ChallengeType, Error, HttpClient, Identifier, NewAccount, NewOrder,
+    OrderStatus, RetryPolicy,
+};
+use support::{Page, Stage, finalize_body};
+use world::KeyAlgorithm;
+use world::http::Client;
+
+/// Its requests through our client, which knows the CA's root.
+struct Transport(Client);
+
+impl HttpClient for Transport {
+    fn request(
+        &self,
+        request: http::Request<BodyWrapper<Bytes>>,
+    ) -> Pin<Box<dyn Future<Output = Result<BytesResponse, Error>> + Send>> {
+        let client = self.0.clone();
+        Box::pin(async move {
+            let (parts, body) = request.into_parts();
+            let body = body.collect().await.unwrap().to_bytes();
+            let headers: Vec<_> =
+                parts.headers.iter().map(|(n, v)| (n.as_str(), v.to_str().unwrap())).collect();
+            let url = parts.uri.to_string().parse().unwrap();
+            let reply = client.request(parts.method, &url, &headers, body).await;
+            let reply = reply.map_err(|e| Error::Other(Box::new(e)))?;
+            let mut response = http::Response::new(Full::new(reply.body));
+            *response.status_mut() = reply.status;
+            *response.headers_mut() = reply.headers;
+            Ok(response.into())
+        })
+    }
+}
+
+async fn issue(stage: &Stage) -> String {
+    let http = stage.stranger("transport", KeyAlgorithm::EcdsaP256).http;
+    let contact = NewAccount {
+        contact: &["mailto:a@example.com"],
+        terms_of_service_agreed: true,
+        only_return_existing: false,
+    };
+    let builder = Account::builder_with_http(Box::new(Transport(http)));
+    let (account, _) = builder.create(&contact, stage.ca.directory_url(), None).await.unwrap();
+    let names = [Identifier::Dns("example.com".to_owned()), Identifier::Dns("www.example.com".to_owned())];
+    let mut order = account.new_order(&NewOrder::new(&names)).await.unwrap();
+    let mut authorizations = order.authorizations();
+    while let Some(authorization) = authorizations.next().await {
+        let mut authorization = authorization.unwrap();
+        let mut challenge = authorization.challenge(ChallengeType::Http01).unwrap();
+        let path = format!("/.well-known/acme-challenge/{}", challenge.token);
+        stage.page(&path, Page::Text(challenge.key_authorization().as_str().to_owned()));
+        challenge.set_ready().await.unwrap();
+    }
+    assert_eq!(order.poll_ready(&RetryPolicy::default()).await.unwrap(), OrderStatus::Ready);
+    let names = vec!["example.com".to_owned(), "www.example.com".to_owned()];
+    let mut params = rcgen::CertificateParams::new(names).unwrap();
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    let key = stage.world.keys("certificate").generate(KeyAlgorithm::EcdsaP256).unwrap();
+    let csr: serde_json::Value = serde_json::from_str(&finalize_body(&params, &key)).unwrap();
+    let der = base64::Engine::decode(
+        &base64::engine::general_purpose::URL_SAFE_NO_PAD,
+        csr["csr"].as_str().unwrap(),
+    );
+    order.finalize_csr(&der.unwrap()).await.unwrap();
+    order.poll_certificate(&RetryPolicy::default()).await.unwrap()
+}
+
+#[test]
+fn a_client_of_the_field_gets_its_certificate() {
+    world::real::run(Some(1), |world| async move {
+        let stage = Stage::new(&world, |_| {}).await;
+        let chain = issue(&stage).await;
+        assert_eq!(stage.ca.issued()[0].chain_pem, chain);
+    })
+    .unwrap();
+}
+
+#[test]
+fn it_waits_for_an_asynchronous_finalize() {
+    world::real::run(Some(1), |world| async move {
+        let stage = Stage::new(&world, |config| {
+            config.async_finalize = true;
+            config.retry_after.order = Some(std::time::Duration::from_secs(1));
+        })
+        .await;
+        let chain = issue(&stage).await;
+        assert_eq!(stage.ca.issued()[0].chain_pem, chain);
+    })
+    .unwrap();
+}

@@ -1,0 +1,52 @@
+//! The simulated cluster around the engine: what an API server, a kubelet, an ingress controller and the garbage
+//! collector do, and how long they take.
+
+mod endpoints;
+mod garbage;
+mod ingress;
+mod kubelet;
+mod timing;
+
+use std::sync::Arc;
+
+use engine::store::Store;
+use tokio::sync::mpsc;
+use world::World;
+
+use crate::script::Cluster;
+pub(crate) use timing::pinned_names;
+pub use timing::{ApiCounts, ClusterTiming};
+
+/// Starts everything but the engine. All of it reads and writes `store` directly: it stands next to the API server.
+///
+/// # Errors
+/// When the ingress controller cannot listen.
+pub async fn start(world: &World, store: &Store, cluster: &Cluster) -> std::io::Result<()> {
+    kubelet::start(world, store, &cluster.kubelet);
+    endpoints::start(world, store, &cluster.endpoints_delay);
+    garbage::start(world, store);
+    if !cluster.ingress.host.is_empty() {
+        ingress::start(world, store, &cluster.ingress).await?;
+    }
+    Ok(())
+}
+
+/// Calls that `kinds` have changed, once for each burst of changes that had not been taken yet.
+fn changes(world: &World, store: &Store, kinds: &[engine::api::Kind], who: &str) -> mpsc::Receiver<()> {
+    let (sender, receiver) = mpsc::channel(1);
+    for kind in kinds {
+        let (mut watch, sender) = (store.watch(*kind), sender.clone());
+        world.spawn(&format!("{who} watch of {kind}"), async move {
+            while watch.next().await.is_some() {
+                // Full: the change will be seen with the one that waits.
+                if let Err(mpsc::error::TrySendError::Closed(())) = sender.try_send(()) {
+                    return;
+                }
+            }
+        });
+    }
+    receiver
+}
+
+/// A shared handle.
+pub(crate) type Shared<T> = Arc<std::sync::Mutex<T>>;

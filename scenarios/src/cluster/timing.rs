@@ -1,0 +1,144 @@
+//! What the API server's calls and the watches take, by the rules of the script.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use engine::api::Kind;
+use engine::client::{Call, CallTiming, Timing};
+use engine::store::{ApiError, Change, ChangeType};
+
+use crate::script::{self, Api, CallRule, EventType, InTurn, LagRule, Verb, Watches};
+
+/// How often what was called, and how often it lost.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ApiCounts {
+    /// By `verb Kind`.
+    pub calls: BTreeMap<String, u64>,
+    /// Writes refused by the optimistic lock.
+    pub conflicts: u64,
+}
+
+struct CallTimes {
+    rule: CallRule,
+    takes: InTurn,
+    reply: InTurn,
+}
+
+struct LagTimes {
+    rule: LagRule,
+    lag: InTurn,
+}
+
+/// The rules, most specific first, and what has been counted.
+pub struct ClusterTiming {
+    calls: Vec<CallTimes>,
+    lister: Vec<LagTimes>,
+    handler: Vec<LagTimes>,
+    counts: Mutex<ApiCounts>,
+}
+
+/// Whether a condition of a rule holds; one that is not given does.
+fn holds<T: PartialEq>(condition: Option<&T>, value: &T) -> bool {
+    condition.is_none_or(|c| c == value)
+}
+
+fn kind_holds(condition: Option<&String>, kind: Kind) -> bool {
+    condition.is_none_or(|c| c == kind.as_str())
+}
+
+fn verb(call: engine::client::Verb) -> Verb {
+    match call {
+        engine::client::Verb::Create => Verb::Create,
+        engine::client::Verb::Update => Verb::Update,
+        engine::client::Verb::UpdateStatus => Verb::UpdateStatus,
+        engine::client::Verb::Apply => Verb::Apply,
+        engine::client::Verb::Delete => Verb::Delete,
+    }
+}
+
+fn event(type_: ChangeType) -> EventType {
+    match type_ {
+        ChangeType::Added => EventType::Added,
+        ChangeType::Modified => EventType::Modified,
+        ChangeType::Deleted => EventType::Deleted,
+    }
+}
+
+fn lags(rules: &BTreeMap<String, LagRule>) -> Vec<LagTimes> {
+    let mut all: Vec<LagTimes> =
+        rules.values().map(|rule| LagTimes { lag: InTurn::new(rule.lag.clone()), rule: rule.clone() }).collect();
+    let conditions = |r: &LagRule| [r.kind.is_some(), r.event.is_some(), r.controller.is_some()];
+    all.sort_by_key(|t| std::cmp::Reverse(conditions(&t.rule).into_iter().filter(|c| *c).count()));
+    all
+}
+
+impl ClusterTiming {
+    /// From the rules of a script.
+    pub fn new(api: &Api, watches: &Watches) -> Self {
+        let mut calls: Vec<CallTimes> = api
+            .calls
+            .values()
+            .map(|rule| CallTimes {
+                takes: InTurn::new(rule.takes.clone()),
+                reply: InTurn::new(rule.reply.clone()),
+                rule: rule.clone(),
+            })
+            .collect();
+        let conditions = |r: &CallRule| [r.actor.is_some(), r.verb.is_some(), r.kind.is_some()];
+        calls.sort_by_key(|t| std::cmp::Reverse(conditions(&t.rule).into_iter().filter(|c| *c).count()));
+        ClusterTiming {
+            calls,
+            lister: lags(&watches.lister),
+            handler: lags(&watches.handler),
+            counts: Mutex::default(),
+        }
+    }
+
+    /// What was called so far.
+    pub fn counts(&self) -> ApiCounts {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn lag(rules: &[LagTimes], change: &Change, controller: Option<&str>) -> Duration {
+        let fits = |t: &&LagTimes| {
+            kind_holds(t.rule.kind.as_ref(), change.object.kind())
+                && holds(t.rule.event.as_ref(), &event(change.type_))
+                && t.rule.controller.as_deref().is_none_or(|c| controller == Some(c))
+        };
+        rules.iter().find(fits).map_or(Duration::ZERO, |t| t.lag.next())
+    }
+}
+
+impl Timing for ClusterTiming {
+    fn call(&self, call: &Call<'_>) -> CallTiming {
+        let fits = |t: &&CallTimes| {
+            t.rule.actor.as_deref().is_none_or(|a| a == call.actor)
+                && holds(t.rule.verb.as_ref(), &verb(call.verb))
+                && kind_holds(t.rule.kind.as_ref(), call.kind)
+        };
+        let found = self.calls.iter().find(fits);
+        found.map_or_else(CallTiming::default, |t| CallTiming { commit: t.takes.next(), reply: t.reply.next() })
+    }
+
+    fn answered(&self, call: &Call<'_>, error: Option<&ApiError>) {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        *counts.calls.entry(format!("{:?} {}", call.verb, call.kind)).or_default() += 1;
+        if matches!(error, Some(ApiError::Conflict { .. })) {
+            counts.conflicts += 1;
+        }
+    }
+
+    fn lister_lag(&self, change: &Change) -> Duration {
+        Self::lag(&self.lister, change, None)
+    }
+
+    fn handler_lag(&self, change: &Change, controller: &str) -> Duration {
+        Self::lag(&self.handler, change, Some(controller))
+    }
+}
+
+/// The pinned names of a script, by kind; kinds that are none were refused when it was loaded.
+pub(crate) fn pinned_names(api: &Api) -> BTreeMap<Kind, Vec<String>> {
+    api.names.iter().filter_map(|(kind, names)| Some((script::kind(kind)?, names.clone()))).collect()
+}

@@ -1,0 +1,22 @@
+//! Rehearsals: scenarios as data, the simulated cluster that they run in, and the runner.
+//!
+//! | room | what happens there |
+//! |---|---|
+//! | [`script`] | the language: types, loading, `--set` |
+//! | [`cluster`] | what stands around the engine: API server times, kubelet, endpoints, ingress controller |
+//! | [`runner`] | builds a world from a script, runs it, makes the record |
+//! | [`expect`] | holds the record against what the script expects |
+//! | [`library`] | finds the scenarios of a folder |
+//!
+//! ```no_run
+//! let library = scenarios::library::Library::open(None).unwrap();
+//! let loaded = library.load("rancher-renewal").unwrap();
+//! let record = scenarios::runner::run(&loaded, 0, &[]).unwrap();
+//! assert_eq!(record.outcome, reports::Outcome::Passed);
+//! ```
+
+pub mod cluster;
+pub mod expect;
+pub mod library;
+pub mod runner;
+pub mod script;

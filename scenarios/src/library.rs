@@ -1,0 +1,86 @@
+//! The scenarios of a folder: each folder in it that has a `scenario.yaml`.
+
+use std::path::{Path, PathBuf};
+
+use crate::script::{self, Loaded, ScriptError};
+
+/// A folder of scenarios.
+#[derive(Debug, Clone)]
+pub struct Library(PathBuf);
+
+/// Why there is no such scenario, or no library.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum LibraryError {
+    /// No folder with scenarios.
+    #[error("there is no scenario library at {0}")]
+    #[diagnostic(help("name the folder with --library, or run from the project's checkout"))]
+    NoLibrary(String),
+    /// No scenario of this name.
+    #[error("there is no scenario {name:?}")]
+    #[diagnostic(help("{help}"))]
+    Unknown {
+        /// The name.
+        name: String,
+        /// The nearest, or all.
+        help: String,
+    },
+    /// It is there and cannot be loaded.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Script(#[from] ScriptError),
+}
+
+impl Library {
+    /// The library at `folder`; without one that of the checkout: `scenarios/library` here or above.
+    ///
+    /// # Errors
+    /// [`LibraryError::NoLibrary`].
+    pub fn open(folder: Option<&Path>) -> Result<Self, LibraryError> {
+        if let Some(folder) = folder {
+            let there = folder.is_dir();
+            return if there {
+                Ok(Library(folder.to_owned()))
+            } else {
+                Err(LibraryError::NoLibrary(folder.display().to_string()))
+            };
+        }
+        let mut above = PathBuf::from(".");
+        for _ in 0..8 {
+            let folder = above.join("scenarios/library");
+            if folder.is_dir() {
+                let folder = folder.strip_prefix(".").map(Path::to_owned).unwrap_or(folder);
+                return Ok(Library(folder));
+            }
+            above.push("..");
+        }
+        Err(LibraryError::NoLibrary("scenarios/library".to_owned()))
+    }
+
+    /// The names of its scenarios, sorted.
+    pub fn names(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(&self.0).into_iter().flatten().filter_map(Result::ok);
+        let folders = entries.filter(|e| e.path().join("scenario.yaml").is_file());
+        let mut names: Vec<_> = folders.map(|e| e.file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+
+    /// Loads a scenario by name, or by the path of its folder.
+    ///
+    /// # Errors
+    /// [`LibraryError`].
+    pub fn load(&self, name: &str) -> Result<Loaded, LibraryError> {
+        let names = self.names();
+        if names.iter().any(|n| n == name) {
+            return Ok(script::load(&self.0.join(name))?);
+        }
+        if Path::new(name).join("scenario.yaml").is_file() {
+            return Ok(script::load(Path::new(name))?);
+        }
+        let help = match script::nearest(name, names.iter().map(String::as_str)) {
+            Some(near) => format!("did you mean {near:?}?"),
+            None => format!("there are: {}", names.join(", ")),
+        };
+        Err(LibraryError::Unknown { name: name.to_owned(), help })
+    }
+}

@@ -1,0 +1,135 @@
+//! `rehearse`: lists, runs and replays scenarios.
+#![expect(clippy::print_stdout, reason = "its output is what it is for")]
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use reports::{Outcome, RunRecord};
+use scenarios::library::Library;
+use scenarios::runner;
+
+/// Rehearse certificate issuance before production does.
+#[derive(Parser)]
+#[command(name = "rehearse", version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// The folder of scenarios (default: scenarios/library of the checkout).
+    #[arg(long, global = true, value_name = "DIR")]
+    library: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// List the scenarios: name and what happens.
+    List,
+    /// Run scenarios and hold them against what they expect.
+    Run {
+        /// Which (all when none is named); a path names a folder outside of the library.
+        names: Vec<String>,
+        #[command(flatten)]
+        vary: Vary,
+    },
+    /// Print the log of one run, and nothing else.
+    Replay {
+        /// Which.
+        name: String,
+        #[command(flatten)]
+        vary: Vary,
+    },
+    /// Print a script with all its defaults, as JSON: every path that --set knows.
+    Show {
+        /// Which.
+        name: String,
+    },
+}
+
+#[derive(Args)]
+struct Vary {
+    /// Root seed of all randomness.
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    seed: u64,
+    /// Set any knob of the script (repeatable).
+    #[arg(long, value_name = "PATH=VALUE")]
+    set: Vec<String>,
+}
+
+/// Something was wrong with what was given.
+const BAD_INPUT: u8 = 2;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
+    match command(cli) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(report) => {
+            eprintln!("{report:?}");
+            ExitCode::from(BAD_INPUT)
+        }
+    }
+}
+
+/// Does it; says whether all went as expected.
+fn command(cli: Cli) -> miette::Result<bool> {
+    let library = Library::open(cli.library.as_deref())?;
+    match cli.command {
+        Command::List => {
+            for name in library.names() {
+                println!("{name:<24} {}", library.load(&name)?.scenario.title);
+            }
+            Ok(true)
+        }
+        Command::Show { name } => {
+            let loaded = library.load(&name)?;
+            let json = serde_json::to_string_pretty(&loaded.scenario);
+            println!("{}", json.map_err(|e| miette::miette!("{e}"))?);
+            Ok(true)
+        }
+        Command::Replay { name, vary } => {
+            let loaded = library.load(&name)?;
+            let record = runner::run(&loaded, vary.seed, &vary.set)?;
+            print!("{}", reports::klog(&record));
+            if let Outcome::Stopped { report } = &record.outcome {
+                eprintln!("{report}");
+                return Ok(false);
+            }
+            Ok(true)
+        }
+        Command::Run { names, vary } => run(&library, names, &vary),
+    }
+}
+
+fn run(library: &Library, names: Vec<String>, vary: &Vary) -> miette::Result<bool> {
+    let names = if names.is_empty() { library.names() } else { names };
+    // All of them are loaded first: a mistake in the last one shows before the first one runs.
+    let loaded = names.iter().map(|n| library.load(n)).collect::<Result<Vec<_>, _>>()?;
+    let mut records: Vec<RunRecord> = Vec::new();
+    for scenario in &loaded {
+        let watch = Stopwatch::start();
+        let record = runner::run(scenario, vary.seed, &vary.set)?;
+        println!("{}", reports::line(&record, watch.elapsed()));
+        print!("{}", reports::differences(&record));
+        records.push(record);
+    }
+    println!("{}", reports::summary(&records));
+    Ok(records.iter().all(|r| r.outcome == Outcome::Passed))
+}
+
+/// How long a run takes on this machine: told on the terminal, never written to a record.
+#[expect(clippy::disallowed_types, reason = "wall time of the user's own waiting")]
+struct Stopwatch(std::time::Instant);
+
+#[expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "wall time of the user's own waiting")]
+impl Stopwatch {
+    fn start() -> Self {
+        Stopwatch(std::time::Instant::now())
+    }
+
+    fn elapsed(&self) -> std::time::Duration {
+        self.0.elapsed()
+    }
+}

@@ -1,0 +1,258 @@
+//! The runner: a world from a script, a run, a record.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::EngineConfig;
+use engine::acme::ClientConfig;
+use engine::compat::{Compat, RELEASES};
+use engine::log::{Memory, render};
+use engine::store::{Names, Store};
+use reports::{Counts, LogLine, Outcome, RunRecord, SCHEMA};
+use world::net::LinkRule;
+use world::sim::{self, Finished};
+use world::{Tape, Trace, WallClock, World};
+
+use crate::cluster::{self, ClusterTiming, pinned_names};
+use crate::expect;
+use crate::script::{self, Loaded, OverrideError, Scenario, account_key};
+
+/// What to vary of a run.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Root seed.
+    pub seed: u64,
+    /// `path=value`, applied in order.
+    pub overrides: Vec<String>,
+    /// The free choices; the all-zero tape when none is given.
+    pub tape: Option<Tape>,
+    /// Keep the records of the trace.
+    pub keep_trace: bool,
+}
+
+/// Why a run did not begin.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum RunError {
+    /// An override that cannot be made.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Override(#[from] OverrideError),
+}
+
+/// Runs a scenario on the all-zero tape.
+///
+/// # Errors
+/// [`RunError`]; a run that stops or differs is no error but an outcome.
+pub fn run(loaded: &Loaded, seed: u64, overrides: &[String]) -> Result<RunRecord, RunError> {
+    let options = Options { seed, overrides: overrides.to_vec(), ..Options::default() };
+    run_with(loaded, &options).map(|(record, _)| record)
+}
+
+/// Runs a scenario; also returns the trace (`None` when the run was stopped).
+///
+/// # Errors
+/// As [`run`].
+pub fn run_with(loaded: &Loaded, options: &Options) -> Result<(RunRecord, Option<Trace>), RunError> {
+    let scenario = script::apply(&loaded.scenario, &options.overrides)?;
+    let config = sim::Config {
+        seed: options.seed,
+        tape: options.tape.clone().unwrap_or_default(),
+        wall: WallClock {
+            start: scenario.clock.start,
+            reading_gaps: scenario.clock.reading_gaps.to_vec(),
+            ..WallClock::default()
+        },
+        costs: scenario.engine.work.iter().map(|(place, d)| (place.clone(), d.to_vec())).collect(),
+        keep_trace: options.keep_trace,
+        repeat: repeat(loaded, options),
+        ..sim::Config::default()
+    };
+    let (inside, objects) = (scenario.clone(), loaded.objects.clone());
+    let ran = sim::run(config, move |world| async move { rehearse(world, inside, objects).await });
+    Ok(match ran {
+        Ok(finished) => {
+            let trace = finished.trace.clone();
+            (record(loaded, &scenario, options, finished), Some(trace))
+        }
+        Err(stopped) => {
+            let outcome = Outcome::Stopped { report: stopped.to_string() };
+            (empty_record(loaded, options, outcome, stopped.elapsed), None)
+        }
+    })
+}
+
+/// The command that repeats a run.
+fn repeat(loaded: &Loaded, options: &Options) -> String {
+    let mut command = format!("rehearse run {} --seed {}", loaded.name, options.seed);
+    for set in &options.overrides {
+        command.push_str(&format!(" --set '{set}'"));
+    }
+    command
+}
+
+/// What is left when the run is over.
+struct Remains {
+    store: Store,
+    log: Arc<Memory>,
+    timing: Arc<ClusterTiming>,
+    ca: Option<mock_ca::Ca>,
+}
+
+/// Sets the world up, lets it run until the script's end.
+async fn rehearse(
+    world: World,
+    scenario: Scenario,
+    objects: Vec<engine::api::Object>,
+) -> Result<Remains, String> {
+    network(&world, &scenario);
+    let names = Names::new(world.rng("api server names"), pinned_names(&scenario.cluster.api));
+    let store = Store::new(&world, names, scenario.cluster.api.resource_version);
+    for object in &objects {
+        store.restore(object.clone()).map_err(|e| e.to_string())?;
+    }
+    let nameserver = dns(&world, &scenario).await?;
+    let ca = ca(&world, &scenario, &objects, nameserver).await?;
+    cluster::start(&world, &store, &scenario.cluster).await.map_err(|e| format!("ingress controller: {e}"))?;
+    let timing = Arc::new(ClusterTiming::new(&scenario.cluster.api, &scenario.cluster.watch));
+    let log = Arc::new(Memory::default());
+    let process = world.process(&scenario.engine.host);
+    let config = engine_config(&scenario, nameserver, ca.as_ref());
+    engine::start(&process, &store, timing.clone(), log.clone(), config).map_err(|e| e.to_string())?;
+    world.sleep(scenario.until.since(scenario.clock.start)).await;
+    Ok(Remains { store, log, timing, ca })
+}
+
+fn network(world: &World, scenario: &Scenario) {
+    let Some(net) = world.sim_net() else { return };
+    for (name, addresses) in &scenario.hosts {
+        net.add_host(name, addresses.iter().copied());
+    }
+    net.set_rules(
+        scenario
+            .links
+            .iter()
+            .map(|link| LinkRule {
+                from: link.from.clone(),
+                to: link.to.clone(),
+                port: link.port,
+                latency: link.latency.nth(0),
+                loss_permille: link.loss_permille,
+                ..LinkRule::default()
+            })
+            .collect(),
+    );
+}
+
+async fn dns(world: &World, scenario: &Scenario) -> Result<Option<SocketAddr>, String> {
+    let Some(ip) = scenario.hosts.get(&scenario.dns.host).and_then(|ips| ips.first()) else { return Ok(None) };
+    let config = mock_dns::Config { zones: scenario.dns.zones.clone(), ..mock_dns::Config::default() };
+    let dns = mock_dns::Dns::new(world.process(&scenario.dns.host), config).map_err(|e| e.to_string())?;
+    let at = SocketAddr::new(*ip, 53);
+    dns.serve(at).await.map_err(|e| format!("DNS server on {at}: {e}"))?;
+    Ok(Some(at))
+}
+
+async fn ca(
+    world: &World,
+    scenario: &Scenario,
+    objects: &[engine::api::Object],
+    nameserver: Option<SocketAddr>,
+) -> Result<Option<mock_ca::Ca>, String> {
+    let Some(ip) = scenario.hosts.get(&scenario.ca.host).and_then(|ips| ips.first()) else { return Ok(None) };
+    let mut config = scenario.ca.config.clone();
+    if config.resolvers.is_empty() {
+        config.resolvers.extend(nameserver);
+    }
+    let process = world.process(&scenario.ca.host);
+    let ca = mock_ca::Ca::new(process.clone(), config).map_err(|e| e.to_string())?;
+    for account in &scenario.ca.accounts {
+        let key = account_key(objects, &account.key_secret);
+        let key = key.ok_or_else(|| format!("Secret {} has no account key", account.key_secret))?;
+        ca.add_account(account.id, key.public().clone(), Vec::new());
+    }
+    let (server, at) = (ca.clone(), SocketAddr::new(*ip, 443));
+    process.spawn("acme server", async move {
+        // It serves until the world ends.
+        let _ = server.serve(at).await;
+    });
+    Ok(Some(ca))
+}
+
+fn engine_config(scenario: &Scenario, nameserver: Option<SocketAddr>, ca: Option<&mock_ca::Ca>) -> EngineConfig {
+    let script = &scenario.engine;
+    let release = RELEASES.iter().find(|(name, _)| *name == script.compat).map(|(_, compat)| *compat);
+    let mut compat: Compat = release.cloned().unwrap_or(engine::compat::V1_7);
+    compat.server_side_apply = script.server_side_apply;
+    compat.rerun_delay = script.rerun_delay.nth(0);
+    let own = !script.nameservers.is_empty();
+    let nameservers = if own { script.nameservers.clone() } else { nameserver.into_iter().collect() };
+    let roots = ca.map(|ca| ca.web_root()).into_iter().collect();
+    EngineConfig {
+        compat,
+        verbosity: script.verbosity,
+        acme: ClientConfig { nameservers, roots },
+        ..EngineConfig::default()
+    }
+}
+
+fn empty_record(loaded: &Loaded, options: &Options, outcome: Outcome, elapsed: Duration) -> RunRecord {
+    RunRecord {
+        schema: SCHEMA,
+        scenario: loaded.name.clone(),
+        seed: options.seed,
+        overrides: options.overrides.clone(),
+        outcome,
+        virtual_nanos: u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX),
+        fingerprint: String::new(),
+        counts: Counts::default(),
+        log: Vec::new(),
+    }
+}
+
+fn record(
+    loaded: &Loaded,
+    scenario: &Scenario,
+    options: &Options,
+    finished: Finished<Result<Remains, String>>,
+) -> RunRecord {
+    let fingerprint = finished.trace.fingerprint();
+    let remains = match finished.value {
+        Ok(remains) => remains,
+        Err(report) => return empty_record(loaded, options, Outcome::Stopped { report }, finished.elapsed),
+    };
+    let since = scenario.log.since.unwrap_or(scenario.clock.start);
+    let entries = remains.log.entries().into_iter().filter(|e| e.at >= since);
+    let log: Vec<LogLine> =
+        entries.map(|e| LogLine { at: e.at.to_string(), text: render(&e, 1) }).collect();
+    let mut differences = Vec::new();
+    if let Some(expected) = &loaded.expected_log {
+        let lines: Vec<String> = log.iter().map(|l| l.text.clone()).collect();
+        differences.extend(expect::log(expected, scenario.expect.elided, &lines));
+    }
+    differences.extend(expect::objects(&scenario.expect, |kind, key| {
+        script::kind(kind).and_then(|kind| remains.store.get(kind, key))
+    }));
+    let outcome = if differences.is_empty() { Outcome::Passed } else { Outcome::Differs { differences } };
+    RunRecord {
+        fingerprint,
+        counts: counts(&remains),
+        log,
+        ..empty_record(loaded, options, outcome, finished.elapsed)
+    }
+}
+
+fn counts(remains: &Remains) -> Counts {
+    let api = remains.timing.counts();
+    let mut counts = Counts { api_calls: api.calls, conflicts: api.conflicts, ..Counts::default() };
+    if let Some(ca) = &remains.ca {
+        counts.certificates = ca.issued().len() as u64;
+        for entry in ca.journal().entries() {
+            if let mock_ca::journal::Event::Request { endpoint: Some(endpoint), .. } = &entry.event {
+                let name = serde_json::to_value(endpoint).ok().and_then(|v| v.as_str().map(str::to_owned));
+                *counts.ca_requests.entry(name.unwrap_or_default()).or_default() += 1;
+            }
+        }
+    }
+    counts
+}

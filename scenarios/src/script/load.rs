@@ -1,0 +1,188 @@
+//! Reading a scenario from its folder, and checking that what it names is there.
+
+use std::path::{Path, PathBuf};
+
+use engine::api::{Kind, Object, Secret};
+use engine::manifest::tree::{self, Node};
+use engine::manifest::{ManifestError, Source, yaml};
+
+use super::Scenario;
+
+/// A scenario with its manifests.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The folder's name.
+    pub name: String,
+    /// The folder.
+    pub folder: PathBuf,
+    /// The script.
+    pub scenario: Scenario,
+    /// The objects that the cluster has at the start, in the order of files and documents.
+    pub objects: Vec<Object>,
+    /// The expected log, if the script names one.
+    pub expected_log: Option<String>,
+}
+
+/// Why a scenario cannot be run.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum ScriptError {
+    /// A file that cannot be read.
+    #[error("cannot read {path}: {why}")]
+    Unreadable {
+        /// Which.
+        path: String,
+        /// Why.
+        why: String,
+    },
+    /// A file that says something wrong.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Wrong(#[from] Box<ManifestError>),
+}
+
+impl From<ManifestError> for ScriptError {
+    fn from(error: ManifestError) -> Self {
+        ScriptError::Wrong(Box::new(error))
+    }
+}
+
+fn read(path: &Path, shown: &str) -> Result<String, ScriptError> {
+    std::fs::read_to_string(path)
+        .map_err(|error| ScriptError::Unreadable { path: shown.to_owned(), why: error.to_string() })
+}
+
+/// Loads the scenario in `folder`: `scenario.yaml`, `manifests/*.yaml` by name, and the expected log.
+///
+/// # Errors
+/// [`ScriptError`] with file, line and column.
+pub fn load(folder: &Path) -> Result<Loaded, ScriptError> {
+    let name = folder.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let path = folder.join("scenario.yaml");
+    let shown = path.display().to_string();
+    let text = read(&path, &shown)?;
+    let scenario: Scenario = yaml::from_str(&shown, &text)?;
+    let source = Source::new(&shown, &text);
+    let documents = tree::parse(&source)?;
+    // `from_str` has seen to it that there is exactly one.
+    let Some(node) = documents.first() else {
+        return Err(ScriptError::Unreadable { path: shown, why: "it is empty".to_owned() });
+    };
+    let objects = manifests(folder)?;
+    check(&source, node, &scenario, &objects)?;
+    let expected_log = match &scenario.expect.log {
+        None => None,
+        Some(file) => {
+            let path = folder.join(file);
+            match std::fs::read_to_string(&path) {
+                Ok(text) => Some(text),
+                Err(error) => {
+                    let at = node.locate("expect.log");
+                    let message = format!("cannot read the expected log {file}: {error}");
+                    return Err(source.error(at, message).with_label("named here").into());
+                }
+            }
+        }
+    };
+    Ok(Loaded { name, folder: folder.to_owned(), scenario, objects, expected_log })
+}
+
+fn manifests(folder: &Path) -> Result<Vec<Object>, ScriptError> {
+    let folder = folder.join("manifests");
+    let Ok(entries) = std::fs::read_dir(&folder) else { return Ok(Vec::new()) };
+    let mut files: Vec<PathBuf> = entries.filter_map(|e| e.ok().map(|e| e.path())).collect();
+    files.retain(|p| p.extension().is_some_and(|e| e == "yaml" || e == "yml"));
+    files.sort();
+    let mut objects = Vec::new();
+    for file in files {
+        let shown = file.display().to_string();
+        objects.extend(engine::manifest::load(&shown, &read(&file, &shown)?)?);
+    }
+    Ok(objects)
+}
+
+/// The nearest of the known names.
+pub(crate) fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let near = known.into_iter().map(|k| (strsim::damerau_levenshtein(wrong, k), k));
+    near.min().filter(|(distance, k)| *distance <= k.len().max(wrong.len()).div_ceil(2)).map(|(_, k)| k)
+}
+
+/// What a script refers to must exist: hosts, kinds, Secrets, releases.
+fn check(source: &Source, node: &Node, scenario: &Scenario, objects: &[Object]) -> Result<(), ScriptError> {
+    let missing = |path: &str, what: &str, name: &str, known: Vec<String>| -> ScriptError {
+        let error = source.error(node.locate(path), format!("there is no {what} {name:?}"));
+        let error = error.with_label("not there");
+        match nearest(name, known.iter().map(String::as_str)) {
+            Some(near) => error.with_help(format!("did you mean {near:?}?")).into(),
+            None if known.is_empty() => error.into(),
+            None => error.with_help(format!("there are: {}", known.join(", "))).into(),
+        }
+    };
+    let hosts: Vec<String> = scenario.hosts.keys().cloned().collect();
+    let mut named: Vec<(String, &str)> = vec![
+        ("engine.host".to_owned(), &scenario.engine.host),
+        ("dns.host".to_owned(), &scenario.dns.host),
+        ("ca.host".to_owned(), &scenario.ca.host),
+        ("cluster.ingress.host".to_owned(), &scenario.cluster.ingress.host),
+    ];
+    for (i, link) in scenario.links.iter().enumerate() {
+        named.extend(link.from.iter().map(|h| (format!("links[{i}].from"), h.as_str())));
+        named.extend(link.to.iter().map(|h| (format!("links[{i}].to"), h.as_str())));
+    }
+    for (i, perspective) in scenario.ca.config.perspectives.iter().enumerate() {
+        named.push((format!("ca.config.perspectives[{i}].name"), &perspective.name));
+    }
+    for (path, host) in named {
+        if !host.is_empty() && !scenario.hosts.contains_key(host) {
+            return Err(missing(&path, "host", host, hosts));
+        }
+    }
+    let kinds = || Kind::ALL.iter().map(|k| k.as_str().to_owned()).collect::<Vec<_>>();
+    let watch = &scenario.cluster.watch;
+    let mut rules: Vec<(String, &str)> = Vec::new();
+    for (group, lags) in [("lister", &watch.lister), ("handler", &watch.handler)] {
+        for (name, rule) in lags {
+            rules.extend(rule.kind.iter().map(|k| (format!("cluster.watch.{group}.{name}.kind"), k.as_str())));
+        }
+    }
+    for (name, rule) in &scenario.cluster.api.calls {
+        rules.extend(rule.kind.iter().map(|k| (format!("cluster.api.calls.{name}.kind"), k.as_str())));
+    }
+    rules.extend(scenario.cluster.api.names.keys().map(|k| (format!("cluster.api.names.{k}"), k.as_str())));
+    for (path, kind) in rules {
+        if super::kind(kind).is_none() {
+            return Err(missing(&path, "kind", kind, kinds()));
+        }
+    }
+    let releases: Vec<String> = engine::compat::RELEASES.iter().map(|(n, _)| (*n).to_owned()).collect();
+    if !releases.contains(&scenario.engine.compat) {
+        return Err(missing("engine.compat", "release", &scenario.engine.compat, releases));
+    }
+    let of_kind = |kind: Kind| -> Vec<String> {
+        objects.iter().filter(|o| o.kind() == kind).map(|o| o.key().to_string()).collect()
+    };
+    for (i, account) in scenario.ca.accounts.iter().enumerate() {
+        let secrets = of_kind(Kind::Secret);
+        let path = format!("ca.accounts[{i}].keySecret");
+        if !secrets.contains(&account.key_secret) {
+            return Err(missing(&path, "Secret", &account.key_secret, secrets));
+        }
+        if account_key(objects, &account.key_secret).is_none() {
+            let message = format!("Secret {:?} has no private key in tls.key", account.key_secret);
+            return Err(source.error(node.locate(&path), message).with_label("named here").into());
+        }
+    }
+    for subject in scenario.expect.objects.keys() {
+        let kind = subject.split(' ').next().unwrap_or_default();
+        if super::kind(kind).is_none() {
+            return Err(missing("expect.objects", "kind", kind, kinds()));
+        }
+    }
+    Ok(())
+}
+
+/// The private key in the Secret `namespace/name` of the manifests.
+pub(crate) fn account_key(objects: &[Object], secret: &str) -> Option<world::PrivateKey> {
+    let secret = objects.iter().find(|o| o.kind() == Kind::Secret && o.key().to_string() == secret)?;
+    let data = &secret.get::<Secret>()?.data;
+    world::PrivateKey::from_pem(data.get("tls.key")?.as_slice()).ok()
+}

@@ -1,0 +1,326 @@
+//! The scenario language: what a `scenario.yaml` may say.
+//!
+//! A script is data: a world (clock, hosts, links, DNS, CA), a cluster with its delays, the engine, and what
+//! must come out. Everything has a default; an unknown key is an error that names the nearest known one.
+
+mod durations;
+mod load;
+mod overrides;
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
+use engine::api::Kind;
+use serde::{Deserialize, Serialize};
+use world::Timestamp;
+
+pub use durations::{Durations, InTurn};
+pub(crate) use load::{account_key, nearest};
+pub use load::{Loaded, ScriptError, load};
+pub use overrides::{OverrideError, apply};
+
+/// A whole script.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Scenario {
+    /// One line: what happens.
+    pub title: String,
+    /// Where it comes from: a document, a failure catalogue.
+    pub source: String,
+    /// Why it happens, in one or two sentences.
+    pub cause: String,
+    /// The wall clock.
+    pub clock: Clock,
+    /// When the run ends.
+    pub until: Timestamp,
+    /// Hosts and their addresses.
+    #[serde(default)]
+    pub hosts: BTreeMap<String, Vec<IpAddr>>,
+    /// Links between hosts; the first that fits counts.
+    #[serde(default)]
+    pub links: Vec<Link>,
+    /// The DNS server.
+    #[serde(default)]
+    pub dns: DnsServer,
+    /// The CA.
+    #[serde(default)]
+    pub ca: CaServer,
+    /// The cluster around the engine.
+    #[serde(default)]
+    pub cluster: Cluster,
+    /// The engine.
+    #[serde(default)]
+    pub engine: Engine,
+    /// Which part of the log counts.
+    #[serde(default)]
+    pub log: LogWindow,
+    /// What must come out.
+    #[serde(default)]
+    pub expect: Expect,
+}
+
+/// The wall clock of all hosts, and how processes read it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Clock {
+    /// When the world begins: the start of the engine's process.
+    pub start: Timestamp,
+    /// A process reads wall and monotonic clock one after the other: how far apart, reading by reading.
+    #[serde(default)]
+    pub reading_gaps: Durations,
+}
+
+/// What a link does. A field that is not given fits everything.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Link {
+    /// The host that opens the connection.
+    #[serde(default)]
+    pub from: Option<String>,
+    /// The host that is addressed.
+    #[serde(default)]
+    pub to: Option<String>,
+    /// The port that is addressed.
+    #[serde(default)]
+    pub port: Option<u16>,
+    /// One way.
+    #[serde(default)]
+    pub latency: Durations,
+    /// Lost datagrams of 1000.
+    #[serde(default)]
+    pub loss_permille: u32,
+}
+
+/// The DNS server and its zones.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct DnsServer {
+    /// Its host.
+    pub host: String,
+    /// Its zones.
+    pub zones: Vec<mock_dns::Zone>,
+}
+
+/// The CA.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct CaServer {
+    /// Its host.
+    pub host: String,
+    /// Accounts that exist from earlier.
+    pub accounts: Vec<CaAccount>,
+    /// How it behaves.
+    pub config: mock_ca::Config,
+}
+
+/// An account that exists from earlier.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct CaAccount {
+    /// Its number.
+    pub id: u64,
+    /// The Secret with its key, `namespace/name`.
+    pub key_secret: String,
+}
+
+/// The cluster: API server, watches, kubelet, ingress controller.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct Cluster {
+    /// The API server's calls.
+    pub api: Api,
+    /// The watches.
+    pub watch: Watches,
+    /// The kubelet.
+    pub kubelet: Kubelet,
+    /// From a pod's readiness to the Endpoints of its services.
+    pub endpoints_delay: Durations,
+    /// The ingress controller.
+    pub ingress: IngressController,
+}
+
+impl Default for Cluster {
+    fn default() -> Self {
+        Cluster {
+            api: Api::default(),
+            watch: Watches::default(),
+            kubelet: Kubelet::default(),
+            endpoints_delay: Durations::default(),
+            ingress: IngressController::default(),
+        }
+    }
+}
+
+/// The API server.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct Api {
+    /// The resourceVersion to begin with.
+    pub resource_version: u64,
+    /// The next suffixes that it makes for `generateName`, by kind.
+    pub names: BTreeMap<String, Vec<String>>,
+    /// What calls take, by a name for the rule. Of the rules that fit a call the one with most conditions counts.
+    pub calls: BTreeMap<String, CallRule>,
+}
+
+/// What some calls take.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct CallRule {
+    /// Who calls: a controller's name.
+    pub actor: Option<String>,
+    /// `create`, `update`, `updateStatus`, `apply` or `delete`.
+    pub verb: Option<Verb>,
+    /// On which kind.
+    pub kind: Option<String>,
+    /// Until the write is committed.
+    pub takes: Durations,
+    /// From the commit until the caller knows.
+    pub reply: Durations,
+}
+
+/// What is asked of the API server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Verb {
+    /// POST.
+    Create,
+    /// PUT.
+    Update,
+    /// PUT of the status.
+    UpdateStatus,
+    /// Server-side apply.
+    Apply,
+    /// DELETE.
+    Delete,
+}
+
+/// The watches.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct Watches {
+    /// From a commit until the informer's cache shows it, by a name for the rule; most conditions count.
+    pub lister: BTreeMap<String, LagRule>,
+    /// From a commit until a controller's event handler runs, likewise; never before the cache.
+    pub handler: BTreeMap<String, LagRule>,
+}
+
+/// A lag of some watch events.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct LagRule {
+    /// Events of which kind.
+    pub kind: Option<String>,
+    /// `added`, `modified` or `deleted`.
+    pub event: Option<EventType>,
+    /// The controller whose handler it is (handler lags only).
+    pub controller: Option<String>,
+    /// How long.
+    pub lag: Durations,
+}
+
+/// What happened to an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum EventType {
+    /// Created.
+    Added,
+    /// Changed.
+    Modified,
+    /// Gone.
+    Deleted,
+}
+
+/// The kubelet.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct Kubelet {
+    /// From a pod's creation until it is ready: scheduling, image, start, probe.
+    pub pod_start: Durations,
+    /// First address of pods.
+    pub first_pod_ip: Option<IpAddr>,
+}
+
+/// The ingress controller.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct IngressController {
+    /// Its host; empty: there is none.
+    pub host: String,
+    /// Whose behaviour it has.
+    pub behaviour: IngressBehaviour,
+    /// The class it serves; Ingresses of another class it leaves alone. Empty: all.
+    pub class: String,
+    /// From a change until its routes show it.
+    pub sync_delay: Durations,
+}
+
+/// How an ingress controller answers while a route is not complete.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum IngressBehaviour {
+    /// 404 without a route, 503 with a route and no endpoint.
+    #[default]
+    Nginx,
+    /// 404 without a route; a route without a ready endpoint is none.
+    Traefik,
+}
+
+/// The engine process.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct Engine {
+    /// Its host.
+    pub host: String,
+    /// The release that it reproduces: `v1_7`.
+    pub compat: String,
+    /// klog's `-v`.
+    pub verbosity: u8,
+    /// Status writes by server-side apply.
+    pub server_side_apply: bool,
+    /// How long a key that changed while it was worked on waits after that (client-go: not at all).
+    pub rerun_delay: Durations,
+    /// What computing takes at the places that have a name, in turn.
+    pub work: BTreeMap<String, Durations>,
+    /// Its nameservers; empty: the scenario's DNS server.
+    pub nameservers: Vec<SocketAddr>,
+}
+
+impl Default for Engine {
+    fn default() -> Self {
+        Engine {
+            host: "cert-manager".to_owned(),
+            compat: "v1_7".to_owned(),
+            verbosity: 2,
+            server_side_apply: false,
+            rerun_delay: Durations::default(),
+            work: BTreeMap::new(),
+            nameservers: Vec::new(),
+        }
+    }
+}
+
+/// Which part of the log counts.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct LogWindow {
+    /// From when on.
+    pub since: Option<Timestamp>,
+}
+
+/// What must come out.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct Expect {
+    /// A file with the log, next to the script. A line `...` stands for lines that were left out.
+    pub log: Option<String>,
+    /// How many lines the `...` of the file stand for together.
+    pub elided: Option<usize>,
+    /// Objects at the end: `Kind namespace/name` to field paths and values.
+    pub objects: BTreeMap<String, BTreeMap<String, serde_json::Value>>,
+}
+
+/// A kind by its name in a script.
+pub(crate) fn kind(name: &str) -> Option<Kind> {
+    name.parse().ok()
+}
