@@ -39,7 +39,11 @@ pub fn log(expected: &str, elided: Option<usize>, actual: &[String]) -> Vec<Diff
         });
         for line in missing {
             let expected = Some(line.clone());
-            differences.push(Difference { what: "log line that did not come".into(), expected, actual: None });
+            differences.push(Difference {
+                what: "log line that did not come".into(),
+                expected,
+                actual: None,
+            });
         }
         if gap {
             left_out += next_c - c;
@@ -68,8 +72,7 @@ fn matches(wanted: &[Expected], came: &[String]) -> Vec<(usize, usize)> {
     let mut best = vec![vec![0_usize; came.len() + 1]; wanted.len() + 1];
     for w in (0..wanted.len()).rev() {
         for c in (0..came.len()).rev() {
-            best[w][c] =
-                if same(w, c) { best[w + 1][c + 1] + 1 } else { best[w + 1][c].max(best[w][c + 1]) };
+            best[w][c] = if same(w, c) { best[w + 1][c + 1] + 1 } else { best[w + 1][c].max(best[w][c + 1]) };
         }
     }
     let (mut w, mut c, mut pairs) = (0, 0, Vec::new());
@@ -99,7 +102,11 @@ pub fn objects(expect: &Expect, get: impl Fn(&str, &ObjectKey) -> Option<Object>
                 differences.push(Difference {
                     what: format!("{subject} {path}"),
                     expected: Some(wanted.to_string()),
-                    actual: Some(if json.is_none() { "(no such object)".to_owned() } else { found.to_string() }),
+                    actual: Some(if json.is_none() {
+                        "(no such object)".to_owned()
+                    } else {
+                        found.to_string()
+                    }),
                 });
             }
         }
@@ -119,7 +126,11 @@ fn at<'a>(json: &'a Value, path: &str) -> Option<&'a Value> {
 mod tests {
     use super::*;
 
-    fn differences(expected: &str, elided: Option<usize>, actual: &[&str]) -> Vec<(Option<String>, Option<String>)> {
+    fn differences(
+        expected: &str,
+        elided: Option<usize>,
+        actual: &[&str],
+    ) -> Vec<(Option<String>, Option<String>)> {
         let actual: Vec<_> = actual.iter().map(|s| (*s).to_owned()).collect();
         log(expected, elided, &actual).into_iter().map(|d| (d.expected, d.actual)).collect()
     }

@@ -123,7 +123,11 @@ fn run(library: &Library, names: Vec<String>, vary: &Vary) -> miette::Result<boo
 #[expect(clippy::disallowed_types, reason = "wall time of the user's own waiting")]
 struct Stopwatch(std::time::Instant);
 
-#[expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "wall time of the user's own waiting")]
+#[expect(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "wall time of the user's own waiting"
+)]
 impl Stopwatch {
     fn start() -> Self {
         Stopwatch(std::time::Instant::now())

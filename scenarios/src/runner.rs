@@ -113,7 +113,9 @@ async fn rehearse(
     }
     let nameserver = dns(&world, &scenario).await?;
     let ca = ca(&world, &scenario, &objects, nameserver).await?;
-    cluster::start(&world, &store, &scenario.cluster).await.map_err(|e| format!("ingress controller: {e}"))?;
+    cluster::start(&world, &store, &scenario.cluster)
+        .await
+        .map_err(|e| format!("ingress controller: {e}"))?;
     let timing = Arc::new(ClusterTiming::new(&scenario.cluster.api, &scenario.cluster.watch));
     let log = Arc::new(Memory::default());
     let process = world.process(&scenario.engine.host);
@@ -145,7 +147,9 @@ fn network(world: &World, scenario: &Scenario) {
 }
 
 async fn dns(world: &World, scenario: &Scenario) -> Result<Option<SocketAddr>, String> {
-    let Some(ip) = scenario.hosts.get(&scenario.dns.host).and_then(|ips| ips.first()) else { return Ok(None) };
+    let Some(ip) = scenario.hosts.get(&scenario.dns.host).and_then(|ips| ips.first()) else {
+        return Ok(None);
+    };
     let config = mock_dns::Config { zones: scenario.dns.zones.clone(), ..mock_dns::Config::default() };
     let dns = mock_dns::Dns::new(world.process(&scenario.dns.host), config).map_err(|e| e.to_string())?;
     let at = SocketAddr::new(*ip, 53);
@@ -179,7 +183,11 @@ async fn ca(
     Ok(Some(ca))
 }
 
-fn engine_config(scenario: &Scenario, nameserver: Option<SocketAddr>, ca: Option<&mock_ca::Ca>) -> EngineConfig {
+fn engine_config(
+    scenario: &Scenario,
+    nameserver: Option<SocketAddr>,
+    ca: Option<&mock_ca::Ca>,
+) -> EngineConfig {
     let script = &scenario.engine;
     let release = RELEASES.iter().find(|(name, _)| *name == script.compat).map(|(_, compat)| *compat);
     let mut compat: Compat = release.cloned().unwrap_or(engine::compat::V1_7);
@@ -223,8 +231,7 @@ fn record(
     };
     let since = scenario.log.since.unwrap_or(scenario.clock.start);
     let entries = remains.log.entries().into_iter().filter(|e| e.at >= since);
-    let log: Vec<LogLine> =
-        entries.map(|e| LogLine { at: e.at.to_string(), text: render(&e, 1) }).collect();
+    let log: Vec<LogLine> = entries.map(|e| LogLine { at: e.at.to_string(), text: render(&e, 1) }).collect();
     let mut differences = Vec::new();
     if let Some(expected) = &loaded.expected_log {
         let lines: Vec<String> = log.iter().map(|l| l.text.clone()).collect();

@@ -24,7 +24,8 @@ pub(super) fn start(world: &World, store: &Store, delay: &Durations) {
 fn reconcile(store: &Store) {
     let pods = store.list(Kind::Pod);
     let services = store.list(Kind::Service);
-    for service in services.iter().filter_map(|o| o.get::<Service>()).filter(|s| !s.spec.selector.is_empty()) {
+    for service in services.iter().filter_map(|o| o.get::<Service>()).filter(|s| !s.spec.selector.is_empty())
+    {
         let wanted = endpoints(service, &pods);
         let key = wanted.key();
         // Another change comes with another event; a lost race is made good then.
@@ -55,8 +56,9 @@ fn endpoints(service: &Service, pods: &[Object]) -> Endpoints {
         pod.status.conditions.iter().any(|c| c.type_ == "Ready" && c.status == ConditionStatus::True)
     };
     let ready = pods.iter().filter_map(|o| o.get::<Pod>()).filter(selected).filter(|p| is_ready(p));
-    let addresses: Vec<_> =
-        ready.map(|p| EndpointAddress { ip: p.status.pod_ip.clone(), ..EndpointAddress::default() }).collect();
+    let addresses: Vec<_> = ready
+        .map(|p| EndpointAddress { ip: p.status.pod_ip.clone(), ..EndpointAddress::default() })
+        .collect();
     let ports = service.spec.ports.iter().map(|port| EndpointPort {
         name: port.name.clone(),
         port: match &port.target_port {

@@ -41,8 +41,12 @@ pub(super) async fn start(world: &World, store: &Store, config: &IngressControll
 
     let (store, class) = (store.clone(), config.class.clone());
     let delay = InTurn::new(config.sync_delay.clone());
-    let mut changed =
-        super::changes(&inside, &store, &[Kind::Ingress, Kind::Endpoints, Kind::Service], "ingress controller");
+    let mut changed = super::changes(
+        &inside,
+        &store,
+        &[Kind::Ingress, Kind::Endpoints, Kind::Service],
+        "ingress controller",
+    );
     let world = inside.clone();
     inside.spawn("ingress controller", async move {
         while changed.recv().await.is_some() {
@@ -92,7 +96,8 @@ fn endpoints_of(store: &Store, namespace: &str, path: &HttpIngressPath) -> Vec<S
     let Some(endpoints) = endpoints.as_ref().and_then(|o| o.get::<Endpoints>()) else { return Vec::new() };
     let mut all = Vec::new();
     for subset in &endpoints.subsets {
-        let number = subset.ports.iter().find(|p| p.name == port.name).and_then(|p| u16::try_from(p.port).ok());
+        let number =
+            subset.ports.iter().find(|p| p.name == port.name).and_then(|p| u16::try_from(p.port).ok());
         for address in &subset.addresses {
             if let (Some(port), Ok(ip)) = (number, address.ip.parse()) {
                 all.push(SocketAddr::new(ip, port));
@@ -125,7 +130,8 @@ impl Proxy {
     }
 
     async fn answer(&self, uri: Uri, headers: HeaderMap) -> Response {
-        let authority = headers.get(header::HOST).and_then(|h| h.to_str().ok()).unwrap_or_default().to_owned();
+        let authority =
+            headers.get(header::HOST).and_then(|h| h.to_str().ok()).unwrap_or_default().to_owned();
         let host = authority.split(':').next().unwrap_or_default();
         let Some(route) = self.route(host, uri.path()) else {
             return match self.behaviour {
@@ -156,12 +162,8 @@ mod tests {
 
     #[test]
     fn a_route_fits_by_host_and_prefix_or_exactly() {
-        let route = |host: &str, exact| Route {
-            host: host.into(),
-            path: "/a".into(),
-            exact,
-            endpoints: Vec::new(),
-        };
+        let route =
+            |host: &str, exact| Route { host: host.into(), path: "/a".into(), exact, endpoints: Vec::new() };
         assert!(route("x.test", false).fits("x.test", "/a/b"));
         assert!(!route("x.test", true).fits("x.test", "/a/b"));
         assert!(!route("x.test", false).fits("y.test", "/a"));

@@ -66,8 +66,10 @@ fn event(type_: ChangeType) -> EventType {
 }
 
 fn lags(rules: &BTreeMap<String, LagRule>) -> Vec<LagTimes> {
-    let mut all: Vec<LagTimes> =
-        rules.values().map(|rule| LagTimes { lag: InTurn::new(rule.lag.clone()), rule: rule.clone() }).collect();
+    let mut all: Vec<LagTimes> = rules
+        .values()
+        .map(|rule| LagTimes { lag: InTurn::new(rule.lag.clone()), rule: rule.clone() })
+        .collect();
     let conditions = |r: &LagRule| [r.kind.is_some(), r.event.is_some(), r.controller.is_some()];
     all.sort_by_key(|t| std::cmp::Reverse(conditions(&t.rule).into_iter().filter(|c| *c).count()));
     all
@@ -118,7 +120,10 @@ impl Timing for ClusterTiming {
                 && kind_holds(t.rule.kind.as_ref(), call.kind)
         };
         let found = self.calls.iter().find(fits);
-        found.map_or_else(CallTiming::default, |t| CallTiming { commit: t.takes.next(), reply: t.reply.next() })
+        found.map_or_else(CallTiming::default, |t| CallTiming {
+            commit: t.takes.next(),
+            reply: t.reply.next(),
+        })
     }
 
     fn answered(&self, call: &Call<'_>, error: Option<&ApiError>) {

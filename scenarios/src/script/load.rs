@@ -141,7 +141,8 @@ fn check(source: &Source, node: &Node, scenario: &Scenario, objects: &[Object]) 
     let mut rules: Vec<(String, &str)> = Vec::new();
     for (group, lags) in [("lister", &watch.lister), ("handler", &watch.handler)] {
         for (name, rule) in lags {
-            rules.extend(rule.kind.iter().map(|k| (format!("cluster.watch.{group}.{name}.kind"), k.as_str())));
+            rules
+                .extend(rule.kind.iter().map(|k| (format!("cluster.watch.{group}.{name}.kind"), k.as_str())));
         }
     }
     for (name, rule) in &scenario.cluster.api.calls {
