@@ -8,9 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::Serialize;
-use world::{Timestamp, World};
+use world::{Timestamp, World, duration};
 
-use crate::config::duration;
 use crate::dialect::Endpoint;
 
 /// One line of the journal.

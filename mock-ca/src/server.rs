@@ -79,7 +79,7 @@ impl Ca {
         Ok(Ca(Arc::new(Inner {
             hierarchy: Hierarchy::new(&world, &config.hierarchy)?,
             web: WebIdentity::new(&world, &url.host)?,
-            views: View::all(&world, &config, &policy),
+            views: View::all(&world, &config, &policy)?,
             journal: Journal::default(),
             state: Mutex::new(state),
             policy,

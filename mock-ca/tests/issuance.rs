@@ -278,29 +278,6 @@ fn validation_fails_in_the_words_of_boulder() {
 }
 
 #[test]
-fn a_redirect_is_followed_and_recorded() {
-    simulated(|world| async move {
-        let stage = Stage::new(&world, |_| {}).await;
-        let mut client = stage.client("one").await;
-        let order = body(&client.new_order(&["example.com"]).await);
-        let authorization = order["authorizations"][0].as_str().unwrap();
-        let challenge = client.challenge(authorization, "http-01").await;
-        let token = challenge["token"].as_str().unwrap();
-        let path = format!("/.well-known/acme-challenge/{token}");
-        stage.page(&path, Page::Redirect(301, "http://www.example.com/moved".to_owned()));
-        let key_authorization = format!("{token}.{}", client.key.public().thumbprint());
-        stage.page("/moved", Page::Text(key_authorization));
-        client.post(challenge["url"].as_str().unwrap(), "{}").await;
-        let authorization = client.wait(authorization).await;
-        assert_eq!(authorization["status"], "valid");
-        let records = authorization["challenges"][0]["validationRecord"].as_array().unwrap().clone();
-        let hosts: Vec<_> = records.iter().map(|r| r["hostname"].as_str().unwrap()).collect();
-        assert_eq!(hosts, ["example.com", "www.example.com"]);
-        assert_eq!(records[1]["addressUsed"], "10.0.0.80");
-    });
-}
-
-#[test]
 fn a_remote_perspective_that_sees_nothing_is_outvoted_or_not() {
     for (tolerated, expected) in [(None, "valid"), (Some(0), "invalid")] {
         simulated(move |world| async move {

@@ -13,7 +13,7 @@ pub struct Config {
     /// The zones that it is authoritative for; for every other name it answers REFUSED.
     pub zones: Vec<Zone>,
     /// How long an answer takes, such as `250ms`.
-    #[serde(deserialize_with = "crate::duration::deserialize")]
+    #[serde(deserialize_with = "world::duration::one::deserialize")]
     pub delay: Duration,
 }
 

@@ -23,7 +23,6 @@
 
 mod catalog;
 mod config;
-mod duration;
 mod error;
 mod journal;
 mod rdata;

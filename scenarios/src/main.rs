@@ -30,6 +30,9 @@ enum Command {
         names: Vec<String>,
         #[command(flatten)]
         vary: Vary,
+        /// Print the records of the runs as JSON lines, and nothing else.
+        #[arg(long)]
+        json: bool,
     },
     /// Print the log of one run, and nothing else.
     Replay {
@@ -99,11 +102,11 @@ fn command(cli: Cli) -> miette::Result<bool> {
             }
             Ok(true)
         }
-        Command::Run { names, vary } => run(&library, names, &vary),
+        Command::Run { names, vary, json } => run(&library, names, &vary, json),
     }
 }
 
-fn run(library: &Library, names: Vec<String>, vary: &Vary) -> miette::Result<bool> {
+fn run(library: &Library, names: Vec<String>, vary: &Vary, json: bool) -> miette::Result<bool> {
     let names = if names.is_empty() { library.names() } else { names };
     // All of them are loaded first: a mistake in the last one shows before the first one runs.
     let loaded = names.iter().map(|n| library.load(n)).collect::<Result<Vec<_>, _>>()?;
@@ -111,11 +114,17 @@ fn run(library: &Library, names: Vec<String>, vary: &Vary) -> miette::Result<boo
     for scenario in &loaded {
         let watch = Stopwatch::start();
         let record = runner::run(scenario, vary.seed, &vary.set)?;
-        println!("{}", reports::line(&record, watch.elapsed()));
-        print!("{}", reports::differences(&record));
+        if json {
+            println!("{}", serde_json::to_string(&record).map_err(|e| miette::miette!("{e}"))?);
+        } else {
+            println!("{}", reports::line(&record, watch.elapsed()));
+            print!("{}", reports::differences(&record));
+        }
         records.push(record);
     }
-    println!("{}", reports::summary(&records));
+    if !json {
+        println!("{}", reports::summary(&records));
+    }
     Ok(records.iter().all(|r| r.outcome == Outcome::Passed))
 }
 

@@ -16,7 +16,7 @@ use world::{Tape, Trace, WallClock, World};
 
 use crate::cluster::{self, ClusterTiming, pinned_names};
 use crate::expect;
-use crate::script::{self, Loaded, OverrideError, Scenario, account_key};
+use crate::script::{self, Loaded, Missing, OverrideError, Scenario, account_key};
 
 /// What to vary of a run.
 #[derive(Debug, Clone, Default)]
@@ -38,6 +38,10 @@ pub enum RunError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Override(#[from] OverrideError),
+    /// An override that names something that is not there.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Missing(#[from] Missing),
 }
 
 /// Runs a scenario on the all-zero tape.
@@ -55,6 +59,7 @@ pub fn run(loaded: &Loaded, seed: u64, overrides: &[String]) -> Result<RunRecord
 /// As [`run`].
 pub fn run_with(loaded: &Loaded, options: &Options) -> Result<(RunRecord, Option<Trace>), RunError> {
     let scenario = script::apply(&loaded.scenario, &options.overrides)?;
+    script::check(&scenario, &loaded.objects)?;
     let config = sim::Config {
         seed: options.seed,
         tape: options.tape.clone().unwrap_or_default(),

@@ -24,6 +24,7 @@
 
 mod clock;
 mod cost;
+pub mod duration;
 pub mod guest;
 mod hash;
 pub mod http;

@@ -14,9 +14,15 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use rustls::crypto::{ActiveKeyExchange, CryptoProvider, SecureRandom, SharedSecret, SupportedKxGroup};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{
+    ActiveKeyExchange, CryptoProvider, SecureRandom, SharedSecret, SupportedKxGroup,
+    WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
+};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, Error, NamedGroup, RootCertStore, ServerConfig};
+use rustls::{
+    ClientConfig, DigitallySignedStruct, Error, NamedGroup, RootCertStore, ServerConfig, SignatureScheme,
+};
 
 use crate::keys::PrivateKey;
 use crate::net::Stream;
@@ -140,6 +146,45 @@ impl rustls::time_provider::TimeProvider for WorldTime {
 #[error("TLS configuration: {0}")]
 pub struct BadTls(#[from] rustls::Error);
 
+/// Takes every certificate; that the server has the certificate's key is still checked.
+#[derive(Debug)]
+struct AnyCertificate(WebPkiSupportedAlgorithms);
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, certificate, signed, &self.0)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, certificate, signed, &self.0)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_schemes()
+    }
+}
+
 /// How a client connects: which roots it trusts. Clones share the configuration.
 #[derive(Clone)]
 pub struct Connector {
@@ -168,6 +213,26 @@ impl Connector {
             .with_safe_default_protocol_versions()?
             .with_root_certificates(store)
             .with_no_client_auth();
+        Ok(Connector { world: world.clone(), config: Arc::new(config) })
+    }
+
+    /// Trusts every certificate, whatever its name, time or issuer; only the handshake's signature must be
+    /// by its key. **For domain validation only**, where an ACME server follows redirects to https of hosts
+    /// that have no good certificate yet: there is no protection against a man in the middle.
+    ///
+    /// # Errors
+    /// [`BadTls`] when no protocol version can be offered.
+    pub fn unverified(world: &World) -> Result<Self, BadTls> {
+        let provider = provider(world);
+        let verifier = Arc::new(AnyCertificate(provider.signature_verification_algorithms));
+        let time = Arc::new(WorldTime(world.clone()));
+        let mut config = ClientConfig::builder_with_details(provider, time)
+            .with_safe_default_protocol_versions()?
+            .dangerous()
+            .with_custom_certificate_verifier(verifier)
+            .with_no_client_auth();
+        // Every look at a host is a whole handshake.
+        config.resumption = rustls::client::Resumption::disabled();
         Ok(Connector { world: world.clone(), config: Arc::new(config) })
     }
 

@@ -206,6 +206,28 @@ fn errors_say_what_failed() {
 }
 
 #[test]
+fn an_unverifying_connector_takes_any_certificate_but_no_other_key() {
+    run(|world| async move {
+        let www = world.process("www");
+        let identity = common::identity(&world);
+        let mut ports = Vec::new();
+        for acceptor in [identity.acceptor(&www), identity.impostor(&www)] {
+            let listener = www.listen(SocketAddr::new(WWW.parse().unwrap(), 0)).await.unwrap();
+            ports.push(listener.local_addr());
+            www.spawn("server", world::http::serve(www.clone(), listener, Some(acceptor), router()));
+        }
+        let tls = Connector::unverified(&world).unwrap();
+        let mut results = Vec::new();
+        for at in ports {
+            let stream = world.connect(at).await.unwrap();
+            let end = tls.connect("quite.another.test", stream).await;
+            results.push(end.map(drop).map_err(|error| error.to_string()));
+        }
+        assert_eq!(results, [Ok(()), Err("invalid peer certificate: BadSignature".to_owned())]);
+    });
+}
+
+#[test]
 fn a_dead_nameserver_is_a_timeout() {
     let finished = run(|world| async move {
         let dead = vec![address("10.0.0.53:53")];

@@ -190,9 +190,10 @@ mod tests {
         let mut input = Input { certificate: &certificate, secret: None, current_request: None, now };
         let reason = |input: &Input<'_>| must_be_issued(input).map(|v| (v.reason, v.message));
         assert_eq!(reason(&input).unwrap().0, "DoesNotExist");
-        let mut secret = Secret::default();
-        input.secret = Some(&secret);
+        let empty = Secret::default();
+        input.secret = Some(&empty);
         assert_eq!(reason(&input).unwrap().1, "Issuing certificate as Secret does not contain any data");
+        let mut secret = empty.clone();
         secret.data.insert(TLS_KEY.into(), "x".into());
         input.secret = Some(&secret);
         assert_eq!(reason(&input).unwrap().1, "Issuing certificate as Secret does not contain a certificate");

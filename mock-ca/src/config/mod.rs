@@ -1,13 +1,12 @@
 //! What an instance of the CA is a function of, apart from its world: one value, read from JSON or YAML by
 //! whoever embeds it, with the defaults of Let's Encrypt's production in 2022.
 
-pub mod duration;
-
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use world::duration;
 
 use crate::dialect::{DialectName, Endpoint};
 

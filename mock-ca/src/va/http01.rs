@@ -1,5 +1,5 @@
 //! http-01 (RFC 8555 section 8.3) as Boulder fetches it: IPv6 before IPv4, ten redirects at most, to ports
-//! 80 and 443 of names only, and a body that is short.
+//! 80 and 443 of names only, https with any certificate, and a body that is short.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -25,6 +25,8 @@ const USER_AGENT: &str =
     "Mozilla/5.0 (compatible; Let's Encrypt validation server; +https://www.letsencrypt.org)";
 /// A connection must stand after this.
 const DIAL_MAX: Duration = Duration::from_secs(10);
+/// And TLS over it after this.
+const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 /// A perspective must be done after this.
 const TOTAL_MAX: Duration = Duration::from_secs(20);
 /// Redirects that are followed.
@@ -73,22 +75,24 @@ enum FetchError {
     Timeout,
     /// A connection that broke, or answered in another language.
     Broken(hyper::Error),
-    /// Not done here.
-    Unsupported,
+    /// A connection, and no TLS over it.
+    Tls(io::Error),
+    /// No request can be written for it.
+    Unwritable,
 }
 
 impl FetchError {
     /// What Boulder says of it.
     fn text(&self) -> &'static str {
         match self {
-            FetchError::Dial(error) => io_text(error.kind()),
+            FetchError::Dial(error) | FetchError::Tls(error) => io_text(error.kind()),
             FetchError::DialTimeout => "Timeout during connect (likely firewall problem)",
             FetchError::Timeout => "Timeout after connect (your server may be slow or overloaded)",
             FetchError::Broken(error) => {
                 let source = std::error::Error::source(error).and_then(|s| s.downcast_ref::<io::Error>());
                 source.map_or("Error getting validation data", |error| io_text(error.kind()))
             }
-            FetchError::Unsupported => "Error getting validation data",
+            FetchError::Unwritable => "Error getting validation data",
         }
     }
 
@@ -201,7 +205,7 @@ async fn fetch_from(
             addresses_resolved: found.texts(),
             address_used: address.to_string(),
         });
-        match fetch(&view.world, target, address, deadline).await {
+        match fetch(view, target, address, deadline).await {
             Ok(fetched) => return Ok((address, fetched)),
             Err(error) => {
                 let detail = format!("{address}: Fetching {}: {}", target.url(), error.text());
@@ -216,20 +220,26 @@ async fn fetch_from(
 }
 
 async fn fetch(
-    world: &World,
+    view: &View,
     target: &Target,
     address: IpAddr,
     deadline: Instant,
 ) -> Result<Fetched, FetchError> {
+    let world = &view.world;
     let left = |limit: Duration| limit.min(deadline.since(world.monotonic()));
     let dial = world.connect(SocketAddr::new(address, target.port));
     let stream = world.timeout(left(DIAL_MAX), dial).await;
     let stream = stream.map_err(|Elapsed| FetchError::DialTimeout)?.map_err(FetchError::Dial)?;
-    if target.scheme == Scheme::Https {
-        return Err(FetchError::Unsupported);
+    let late = |Elapsed| FetchError::Timeout;
+    match target.scheme {
+        Scheme::Http => world.timeout(left(TOTAL_MAX), exchange(world, target, stream)).await.map_err(late)?,
+        Scheme::Https => {
+            let handshake = view.tls.connect(&target.host, stream);
+            let stream = world.timeout(left(HANDSHAKE_MAX), handshake).await.map_err(late)?;
+            let exchange = exchange(world, target, stream.map_err(FetchError::Tls)?);
+            world.timeout(left(TOTAL_MAX), exchange).await.map_err(late)?
+        }
     }
-    let exchange = exchange(world, target, stream);
-    world.timeout(left(TOTAL_MAX), exchange).await.map_err(|Elapsed| FetchError::Timeout)?
 }
 
 async fn exchange<S>(world: &World, target: &Target, stream: S) -> Result<Fetched, FetchError>
@@ -251,7 +261,7 @@ where
         .header(header::ACCEPT, "*/*")
         .header(header::CONNECTION, "close")
         .body(Empty::<Bytes>::new())
-        .map_err(|_| FetchError::Unsupported)?;
+        .map_err(|_| FetchError::Unwritable)?;
     let response = sender.send_request(request).await.map_err(FetchError::Broken)?;
     let (parts, mut incoming) = response.into_parts();
     let mut body = Vec::new();

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use world::World;
 use world::resolver::Resolver;
+use world::tls::{BadTls, Connector};
 
 use crate::Ca;
 use crate::config::{Config, Perspective};
@@ -25,6 +26,7 @@ use crate::ra::{Task, Verdict};
 pub(crate) struct View {
     pub(crate) world: World,
     pub(crate) resolver: Resolver,
+    pub(crate) tls: Connector,
     pub(crate) http_port: u16,
     pub(crate) policy: Policy,
     queue: Vec<Duration>,
@@ -39,7 +41,7 @@ pub(crate) struct Finding {
 
 impl View {
     /// The views of a configuration, the primary first.
-    pub(crate) fn all(world: &World, config: &Config, policy: &Policy) -> Vec<View> {
+    pub(crate) fn all(world: &World, config: &Config, policy: &Policy) -> Result<Vec<View>, BadTls> {
         let own = [Perspective { name: world.host().to_owned(), ..Perspective::default() }];
         let list = if config.perspectives.is_empty() { &own } else { config.perspectives.as_slice() };
         let view = |perspective: &Perspective| {
@@ -48,13 +50,14 @@ impl View {
                 [] => config.resolvers.clone(),
                 own => own.to_vec(),
             };
-            View {
+            Ok(View {
                 resolver: Resolver::new(&world, servers),
+                tls: Connector::unverified(&world)?,
                 world,
                 http_port: config.http_port,
                 policy: policy.clone(),
                 queue: perspective.queue.clone(),
-            }
+            })
         };
         list.iter().map(view).collect()
     }

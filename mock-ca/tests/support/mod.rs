@@ -22,7 +22,7 @@ use mock_ca::{Ca, Config};
 use serde_json::{Value, json};
 use world::http::{Client, Response};
 use world::resolver::Resolver;
-use world::tls::Connector;
+use world::tls::{Acceptor, Connector};
 use world::{KeyAlgorithm, PrivateKey, Timestamp, WallClock, World};
 
 /// When simulated tests happen.
@@ -94,7 +94,8 @@ impl Stage {
         let zone = Arc::new(Mutex::new(BTreeMap::new()));
         let pages = Arc::new(Mutex::new(BTreeMap::new()));
         let resolver = serve_dns(&world.process("dns"), ip("dns"), zone.clone()).await;
-        let site = serve_site(&world.process("site"), ip("site"), pages.clone()).await;
+        let at = SocketAddr::new(ip("site"), 0);
+        let site = serve_site(&world.process("site"), at, None, pages.clone()).await;
         let acme = world.process("acme");
         let listener = acme.listen(SocketAddr::new(ip("acme"), 0)).await.unwrap();
         let mut config = Config {
@@ -116,6 +117,12 @@ impl Stage {
             }
         }
         stage
+    }
+
+    /// Serves the pages on port 443 too, with TLS or without.
+    pub async fn serve_443(&self, tls: Option<Acceptor>) {
+        let at = SocketAddr::new(self.site.ip(), 443);
+        serve_site(&self.world.process("site"), at, tls, self.pages.clone()).await;
     }
 
     pub fn name(&self, name: &str, answers: Answers) {
@@ -185,8 +192,13 @@ async fn serve_dns(world: &World, ip: IpAddr, zone: Arc<Mutex<BTreeMap<String, A
     at
 }
 
-async fn serve_site(world: &World, ip: IpAddr, pages: Arc<Mutex<BTreeMap<String, Page>>>) -> SocketAddr {
-    let listener = world.listen(SocketAddr::new(ip, 0)).await.unwrap();
+async fn serve_site(
+    world: &World,
+    at: SocketAddr,
+    tls: Option<Acceptor>,
+    pages: Arc<Mutex<BTreeMap<String, Page>>>,
+) -> SocketAddr {
+    let listener = world.listen(at).await.unwrap();
     let at = listener.local_addr();
     let router = Router::new().fallback(move |request: Request| {
         let page = pages.lock().unwrap().get(request.uri().path()).cloned();
@@ -203,7 +215,7 @@ async fn serve_site(world: &World, ip: IpAddr, pages: Arc<Mutex<BTreeMap<String,
         }
     });
     let server = world.clone();
-    world.spawn("web server", async move { world::http::serve(server, listener, None, router).await });
+    world.spawn("web server", async move { world::http::serve(server, listener, tls, router).await });
     at
 }
 

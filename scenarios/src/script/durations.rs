@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use mock_ca::config::duration::Span;
 use serde::de::{self, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use world::duration::Span;
 
 /// `5ms`, or `[5ms, 40ms]`: the n-th time takes the n-th, and the last one repeats.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use engine::api::{Kind, Object, Secret};
-use engine::manifest::tree::{self, Node};
+use engine::manifest::tree;
 use engine::manifest::{ManifestError, Source, yaml};
 
 use super::Scenario;
@@ -68,7 +68,13 @@ pub fn load(folder: &Path) -> Result<Loaded, ScriptError> {
         return Err(ScriptError::Unreadable { path: shown, why: "it is empty".to_owned() });
     };
     let objects = manifests(folder)?;
-    check(&source, node, &scenario, &objects)?;
+    check(&scenario, &objects).map_err(|missing| {
+        let error = source.error(node.locate(&missing.path), missing.message).with_label("not there");
+        match missing.help {
+            Some(help) => error.with_help(help),
+            None => error,
+        }
+    })?;
     let expected_log = match &scenario.expect.log {
         None => None,
         Some(file) => {
@@ -106,18 +112,57 @@ pub(crate) fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>)
     near.min().filter(|(distance, k)| *distance <= k.len().max(wrong.len()).div_ceil(2)).map(|(_, k)| k)
 }
 
+/// Something that a script refers to and that is not there.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, miette::Diagnostic)]
+#[error("{message}")]
+pub struct Missing {
+    /// Where the script says it: a path.
+    pub path: String,
+    /// What is not there.
+    pub message: String,
+    /// The nearest that is.
+    #[help]
+    pub help: Option<String>,
+}
+
+impl Missing {
+    fn new(path: &str, what: &str, name: &str, known: &[String]) -> Self {
+        let help = match nearest(name, known.iter().map(String::as_str)) {
+            Some(near) => Some(format!("did you mean {near:?}?")),
+            None if known.is_empty() => None,
+            None => Some(format!("there are: {}", known.join(", "))),
+        };
+        Missing { path: path.to_owned(), message: format!("there is no {what} {name:?}"), help }
+    }
+}
+
 /// What a script refers to must exist: hosts, kinds, Secrets, releases.
-fn check(source: &Source, node: &Node, scenario: &Scenario, objects: &[Object]) -> Result<(), ScriptError> {
-    let missing = |path: &str, what: &str, name: &str, known: Vec<String>| -> ScriptError {
-        let error = source.error(node.locate(path), format!("there is no {what} {name:?}"));
-        let error = error.with_label("not there");
-        match nearest(name, known.iter().map(String::as_str)) {
-            Some(near) => error.with_help(format!("did you mean {near:?}?")).into(),
-            None if known.is_empty() => error.into(),
-            None => error.with_help(format!("there are: {}", known.join(", "))).into(),
+///
+/// # Errors
+/// The first that does not.
+pub(crate) fn check(scenario: &Scenario, objects: &[Object]) -> Result<(), Missing> {
+    check_hosts(scenario)?;
+    check_kinds(scenario)?;
+    let releases: Vec<String> = engine::compat::RELEASES.iter().map(|(n, _)| (*n).to_owned()).collect();
+    if !releases.contains(&scenario.engine.compat) {
+        return Err(Missing::new("engine.compat", "release", &scenario.engine.compat, &releases));
+    }
+    let secrets: Vec<String> =
+        objects.iter().filter(|o| o.kind() == Kind::Secret).map(|o| o.key().to_string()).collect();
+    for (i, account) in scenario.ca.accounts.iter().enumerate() {
+        let path = format!("ca.accounts[{i}].keySecret");
+        if !secrets.contains(&account.key_secret) {
+            return Err(Missing::new(&path, "Secret", &account.key_secret, &secrets));
         }
-    };
-    let hosts: Vec<String> = scenario.hosts.keys().cloned().collect();
+        if account_key(objects, &account.key_secret).is_none() {
+            let message = format!("Secret {:?} has no private key in tls.key", account.key_secret);
+            return Err(Missing { path, message, help: None });
+        }
+    }
+    Ok(())
+}
+
+fn check_hosts(scenario: &Scenario) -> Result<(), Missing> {
     let mut named: Vec<(String, &str)> = vec![
         ("engine.host".to_owned(), &scenario.engine.host),
         ("dns.host".to_owned(), &scenario.dns.host),
@@ -131,54 +176,39 @@ fn check(source: &Source, node: &Node, scenario: &Scenario, objects: &[Object]) 
     for (i, perspective) in scenario.ca.config.perspectives.iter().enumerate() {
         named.push((format!("ca.config.perspectives[{i}].name"), &perspective.name));
     }
-    for (path, host) in named {
-        if !host.is_empty() && !scenario.hosts.contains_key(host) {
-            return Err(missing(&path, "host", host, hosts));
+    let unknown = named.iter().find(|(_, host)| !host.is_empty() && !scenario.hosts.contains_key(*host));
+    match unknown {
+        None => Ok(()),
+        Some((path, host)) => {
+            let hosts: Vec<String> = scenario.hosts.keys().cloned().collect();
+            Err(Missing::new(path, "host", host, &hosts))
         }
     }
-    let kinds = || Kind::ALL.iter().map(|k| k.as_str().to_owned()).collect::<Vec<_>>();
-    let watch = &scenario.cluster.watch;
-    let mut rules: Vec<(String, &str)> = Vec::new();
-    for (group, lags) in [("lister", &watch.lister), ("handler", &watch.handler)] {
+}
+
+fn check_kinds(scenario: &Scenario) -> Result<(), Missing> {
+    let cluster = &scenario.cluster;
+    let mut named: Vec<(String, &str)> = Vec::new();
+    for (group, lags) in [("lister", &cluster.watch.lister), ("handler", &cluster.watch.handler)] {
         for (name, rule) in lags {
-            rules
-                .extend(rule.kind.iter().map(|k| (format!("cluster.watch.{group}.{name}.kind"), k.as_str())));
+            named.extend(rule.kind.iter().map(|k| (format!("cluster.watch.{group}.{name}.kind"), k.as_str())));
         }
     }
-    for (name, rule) in &scenario.cluster.api.calls {
-        rules.extend(rule.kind.iter().map(|k| (format!("cluster.api.calls.{name}.kind"), k.as_str())));
+    for (name, rule) in &cluster.api.calls {
+        named.extend(rule.kind.iter().map(|k| (format!("cluster.api.calls.{name}.kind"), k.as_str())));
     }
-    rules.extend(scenario.cluster.api.names.keys().map(|k| (format!("cluster.api.names.{k}"), k.as_str())));
-    for (path, kind) in rules {
-        if super::kind(kind).is_none() {
-            return Err(missing(&path, "kind", kind, kinds()));
-        }
-    }
-    let releases: Vec<String> = engine::compat::RELEASES.iter().map(|(n, _)| (*n).to_owned()).collect();
-    if !releases.contains(&scenario.engine.compat) {
-        return Err(missing("engine.compat", "release", &scenario.engine.compat, releases));
-    }
-    let of_kind = |kind: Kind| -> Vec<String> {
-        objects.iter().filter(|o| o.kind() == kind).map(|o| o.key().to_string()).collect()
-    };
-    for (i, account) in scenario.ca.accounts.iter().enumerate() {
-        let secrets = of_kind(Kind::Secret);
-        let path = format!("ca.accounts[{i}].keySecret");
-        if !secrets.contains(&account.key_secret) {
-            return Err(missing(&path, "Secret", &account.key_secret, secrets));
-        }
-        if account_key(objects, &account.key_secret).is_none() {
-            let message = format!("Secret {:?} has no private key in tls.key", account.key_secret);
-            return Err(source.error(node.locate(&path), message).with_label("named here").into());
-        }
-    }
+    named.extend(cluster.api.names.keys().map(|k| (format!("cluster.api.names.{k}"), k.as_str())));
     for subject in scenario.expect.objects.keys() {
         let kind = subject.split(' ').next().unwrap_or_default();
-        if super::kind(kind).is_none() {
-            return Err(missing("expect.objects", "kind", kind, kinds()));
+        named.push((format!("expect.objects[{subject}]"), kind));
+    }
+    match named.iter().find(|(_, kind)| super::kind(kind).is_none()) {
+        None => Ok(()),
+        Some((path, kind)) => {
+            let kinds: Vec<String> = Kind::ALL.iter().map(|k| k.as_str().to_owned()).collect();
+            Err(Missing::new(path, "kind", kind, &kinds))
         }
     }
-    Ok(())
 }
 
 /// The private key in the Secret `namespace/name` of the manifests.

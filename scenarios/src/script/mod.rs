@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 use world::Timestamp;
 
 pub use durations::{Durations, InTurn};
-pub use load::{Loaded, ScriptError, load};
-pub(crate) use load::{account_key, nearest};
+pub use load::{Loaded, Missing, ScriptError, load};
+pub(crate) use load::{account_key, check, nearest};
 pub use overrides::{OverrideError, apply};
 
 /// A whole script.

@@ -33,6 +33,12 @@ impl Identity {
         Acceptor::new(world, vec![self.certificate.clone()], &self.key).unwrap()
     }
 
+    /// Shows the certificate, and signs with another key.
+    pub(crate) fn impostor(&self, world: &World) -> Acceptor {
+        let key = world.keys("impostor").generate(KeyAlgorithm::EcdsaP256).unwrap();
+        Acceptor::new(world, vec![self.certificate.clone()], &key).unwrap()
+    }
+
     pub(crate) fn connector(&self, world: &World) -> Connector {
         Connector::new(world, std::slice::from_ref(&self.certificate)).unwrap()
     }

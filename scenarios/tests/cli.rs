@@ -1,0 +1,170 @@
+//! The command as a user meets it: what it prints, where, and with which exit code.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+const LIBRARY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/library");
+
+fn rehearse(args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rehearse"));
+    command.args(args).env("NO_COLOR", "1");
+    if !args.contains(&"--library") {
+        command.args(["--library", LIBRARY]);
+    }
+    command.output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// A scratch folder with a copy of the renewal, `change`d, as its only scenario.
+fn broken(name: &str, change: impl FnOnce(&Path)) -> PathBuf {
+    let library = std::env::temp_dir().join(format!("rehearse-cli-{name}-{}", std::process::id()));
+    let folder = library.join("scratch");
+    std::fs::create_dir_all(folder.join("manifests")).unwrap();
+    let from = Path::new(LIBRARY).join("rancher-renewal");
+    for file in ["scenario.yaml", "expected.log"] {
+        std::fs::copy(from.join(file), folder.join(file)).unwrap();
+    }
+    for entry in std::fs::read_dir(from.join("manifests")).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), folder.join("manifests").join(entry.file_name())).unwrap();
+    }
+    change(&folder);
+    library
+}
+
+/// Edits a file of the scratch scenario.
+fn edit(folder: &Path, file: &str, from: &str, to: &str) {
+    let path = folder.join(file);
+    let old = std::fs::read_to_string(&path).unwrap();
+    assert!(old.contains(from), "{from}");
+    std::fs::write(path, old.replacen(from, to, 1)).unwrap();
+}
+
+/// One clear error: exit code 2, nothing on standard output, and all of `says` in the report.
+fn refuses(library: &Path, says: &[&str]) {
+    let output = rehearse(&["run", "--library", library.to_str().unwrap()]);
+    std::fs::remove_dir_all(library).unwrap();
+    let report = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{report}");
+    assert!(output.stdout.is_empty());
+    for said in says {
+        assert!(report.contains(said), "{said:?} is missing in\n{report}");
+    }
+}
+
+#[test]
+fn list_names_every_scenario() {
+    let output = rehearse(&["list"]);
+    assert!(output.status.success());
+    assert!(text(&output.stdout).lines().any(|l| l.starts_with("rancher-renewal ")));
+}
+
+#[test]
+fn run_prints_a_line_each_and_a_summary() {
+    let output = rehearse(&["run", "rancher-renewal"]);
+    let out = text(&output.stdout);
+    let lines: Vec<&str> = out.lines().collect();
+    assert!(output.status.success(), "{out}");
+    assert!(lines[0].starts_with("pass     rancher-renewal "), "{out}");
+    assert_eq!(lines[1..], ["1 passed, 0 failed"]);
+}
+
+#[test]
+fn replay_prints_klog_lines_and_nothing_else() {
+    let output = rehearse(&["replay", "rancher-renewal"]);
+    let out = text(&output.stdout);
+    assert!(output.status.success() && output.stderr.is_empty());
+    assert_eq!(out.lines().count(), 43);
+    assert!(out.lines().all(|l| l.starts_with("I0507 13:") || l.starts_with("E0507 13:")), "{out}");
+}
+
+#[test]
+fn an_override_is_reported_with_its_differences_and_exit_code_1() {
+    let output = rehearse(&["run", "rancher-renewal", "--set", "ca.config.perspectives.1.queue=[3s]"]);
+    let out = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{out}");
+    assert!(out.starts_with("differs  rancher-renewal"), "{out}");
+    assert!(out.contains("log line that did not come\n    - E0507 13:40:22.187779 1 sync.go:386]"), "{out}");
+}
+
+#[test]
+fn an_unknown_path_names_the_nearest() {
+    for (set, says) in [
+        ("cluster.kubelet.podstart=1s", "did you mean \"cluster.kubelet.podStart\"?"),
+        ("engin.compat=v1_7", "did you mean \"engine.compat\"?"),
+        ("cluster.kubelet.podStart=fast", "fast"),
+        ("nonsense", "expected path=value"),
+        ("engine.host=nowhere", "there is no host \"nowhere\""),
+    ] {
+        let output = rehearse(&["run", "rancher-renewal", "--set", set]);
+        let report = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{set}: {report}");
+        assert!(report.contains(says), "{set}: {report}");
+    }
+}
+
+#[test]
+fn an_unknown_scenario_names_the_nearest() {
+    let output = rehearse(&["replay", "rancher-renewel"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("did you mean \"rancher-renewal\"?"));
+}
+
+#[test]
+fn a_script_with_an_unknown_field_is_refused_where_it_stands() {
+    let change = |f: &Path| edit(f, "scenario.yaml", "podStart: 13.5s", "podStrat: 13.5s");
+    let says = ["unknown field \"cluster.kubelet.podStrat\"", "did you mean `podStart`?", "scenario.yaml:"];
+    refuses(&broken("field", change), &says);
+}
+
+#[test]
+fn a_script_that_does_not_parse_is_refused_where_it_breaks() {
+    let change = |f: &Path| edit(f, "scenario.yaml", "    podStart: 13.5s", "\tpodStart: 13.5s");
+    refuses(&broken("tab", change), &["scenario.yaml:"]);
+}
+
+#[test]
+fn a_script_that_names_a_host_or_object_that_is_not_there_is_refused() {
+    let host = |f: &Path| edit(f, "scenario.yaml", "from: cert-manager, to: ns1", "from: certmanager, to: ns1");
+    refuses(&broken("host", host), &["there is no host \"certmanager\"", "did you mean \"cert-manager\"?"]);
+    let secret = |f: &Path| edit(f, "scenario.yaml", "/letsencrypt-production", "/letsencrypt-prod");
+    let says = ["there is no Secret", "did you mean \"cattle-system/letsencrypt-production\"?"];
+    refuses(&broken("secret", secret), &says);
+    let kind = |f: &Path| edit(f, "scenario.yaml", "{ kind: Ingress, lag: 30ms }", "{ kind: Ingres, lag: 30ms }");
+    refuses(&broken("kind", kind), &["there is no kind \"Ingres\"", "did you mean \"Ingress\"?"]);
+}
+
+#[test]
+fn a_manifest_with_a_typo_is_refused_where_it_stands() {
+    let change = |f: &Path| edit(f, "manifests/issuer.yaml", "    server:", "    srver:");
+    let says = ["unknown field \"spec.acme.srver\"", "did you mean `server`?", "issuer.yaml:"];
+    refuses(&broken("manifest", change), &says);
+}
+
+/// The manifests of document 003, exactly as typed there, tabs and all.
+#[test]
+fn the_broken_manifests_of_document_003_are_refused_and_nothing_panics() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../engine/tests/data/documents/003");
+    let mut files: Vec<_> = std::fs::read_dir(data).unwrap().map(|e| e.unwrap().path()).collect();
+    files.sort();
+    assert!(files.len() >= 4, "{files:?}");
+    let mut refused = 0;
+    for file in files {
+        let name = file.file_name().unwrap().to_str().unwrap().to_owned();
+        let library = broken(&name, |f| {
+            std::fs::copy(&file, f.join("manifests").join(&name)).unwrap();
+        });
+        let output = rehearse(&["run", "--library", library.to_str().unwrap()]);
+        std::fs::remove_dir_all(library).unwrap();
+        let report = text(&output.stderr);
+        assert!(!report.contains("panicked"), "{name}: {report}");
+        if output.status.code() == Some(2) {
+            assert!(report.contains(&name), "{name}: {report}");
+            refused += 1;
+        }
+    }
+    assert!(refused >= 3, "{refused}");
+}
