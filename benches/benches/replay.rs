@@ -32,7 +32,9 @@ fn replay(c: &mut Criterion) {
     }
     group.bench_function("load", |b| b.iter(|| library.load(NAME)));
     match command() {
-        None => println!("replay/command: skipped, there is no release build of `rehearse`: cargo build --release"),
+        None => println!(
+            "replay/command: skipped, there is no release build of `rehearse`: cargo build --release"
+        ),
         Some(command) => {
             group.bench_function("command", |b| {
                 b.iter(|| {

@@ -1,5 +1,6 @@
 //! The controllers' way to the API server: typed calls, the client-side rate limit, and what a call costs.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -97,6 +98,18 @@ impl TokenBucket {
     }
 }
 
+/// Who a process is to the API server, which writes it into the requests for certificates that the process
+/// creates (`spec.username`, `groups`, `extra`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// `system:serviceaccount:…`.
+    pub username: String,
+    /// Groups.
+    pub groups: Vec<String>,
+    /// Further attributes, such as the pod's name and uid.
+    pub extra: BTreeMap<String, Vec<String>>,
+}
+
 /// A client of the API server in the name of one actor. Clones share the process's rate limit.
 #[derive(Clone)]
 pub struct Client {
@@ -105,6 +118,7 @@ pub struct Client {
     timing: Arc<dyn Timing>,
     bucket: Option<Arc<Mutex<TokenBucket>>>,
     actor: Arc<str>,
+    identity: Arc<Identity>,
     apply: bool,
 }
 
@@ -118,7 +132,8 @@ impl Client {
     /// A client without a rate limit.
     pub fn new(world: &World, store: &Store, timing: Arc<dyn Timing>, actor: &str) -> Self {
         let (world, store) = (world.clone(), store.clone());
-        Client { world, store, timing, bucket: None, actor: actor.into(), apply: false }
+        let identity = Arc::default();
+        Client { world, store, timing, bucket: None, actor: actor.into(), identity, apply: false }
     }
 
     /// With the rate limit of client-go: `qps` per second after a burst.
@@ -133,6 +148,13 @@ impl Client {
     #[must_use]
     pub fn with_server_side_apply(mut self, apply: bool) -> Self {
         self.apply = apply;
+        self
+    }
+
+    /// Who the process is.
+    #[must_use]
+    pub fn with_identity(mut self, identity: Identity) -> Self {
+        self.identity = Arc::new(identity);
         self
     }
 
@@ -168,6 +190,20 @@ impl Client {
         result
     }
 
+    /// What the API server's admission adds to what this process creates.
+    fn admit(&self, object: Object) -> Object {
+        match object {
+            Object::CertificateRequest(mut request) => {
+                let spec = &mut Arc::make_mut(&mut request).spec;
+                spec.username.clone_from(&self.identity.username);
+                spec.groups.clone_from(&self.identity.groups);
+                spec.extra.clone_from(&self.identity.extra);
+                Object::CertificateRequest(request)
+            }
+            other => other,
+        }
+    }
+
     async fn wait(&self, d: Duration) {
         if !d.is_zero() {
             self.world.sleep(d).await;
@@ -186,7 +222,7 @@ impl Client {
     pub async fn create<R: Resource>(&self, object: R) -> Result<Arc<R>, ApiError> {
         let key = object.key();
         let name = if key.name.is_empty() { object.meta().generate_name.clone() } else { key.name.clone() };
-        let object = Arc::new(object).into_object();
+        let object = self.admit(Arc::new(object).into_object());
         let created = self.call(Verb::Create, R::KIND, &name, |store| store.create(object)).await?;
         Self::typed(&created, &key)
     }

@@ -41,6 +41,12 @@ impl SyncError {
 /// What a sync returns.
 pub type SyncResult = Result<(), SyncError>;
 
+/// What a lister says of an object that its cache does not have: the kind's singular, where the API server's own
+/// text has the plural.
+pub(crate) fn not_in_cache(kind: Kind, key: &ObjectKey) -> String {
+    format!("{}.{} {:?} not found", kind.singular(), kind.group(), key.name)
+}
+
 /// What every controller of a process shares.
 #[derive(Clone, Debug)]
 pub struct Context {

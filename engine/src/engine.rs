@@ -6,7 +6,7 @@ use world::World;
 use world::tls::BadTls;
 
 use crate::acme::{AcmeClients, ClientConfig};
-use crate::client::{Client, Timing};
+use crate::client::{Client, Identity, Timing};
 use crate::compat::{Compat, V1_7};
 use crate::controller::Context;
 use crate::informer::Informers;
@@ -24,6 +24,8 @@ pub struct EngineConfig {
     pub verbosity: u8,
     /// How ACME servers are reached.
     pub acme: ClientConfig,
+    /// Who the process is to the API server.
+    pub identity: Identity,
     /// The namespace of the Secrets that ClusterIssuers name (`--cluster-resource-namespace`).
     pub cluster_resource_namespace: String,
 }
@@ -34,6 +36,17 @@ impl Default for EngineConfig {
             compat: V1_7,
             verbosity: 2,
             acme: ClientConfig::default(),
+            identity: Identity {
+                username: "system:serviceaccount:cert-manager:cert-manager".to_owned(),
+                groups: [
+                    "system:serviceaccounts",
+                    "system:serviceaccounts:cert-manager",
+                    "system:authenticated",
+                ]
+                .map(str::to_owned)
+                .to_vec(),
+                ..Identity::default()
+            },
             cluster_resource_namespace: "kube-system".to_owned(),
         }
     }
@@ -54,6 +67,7 @@ pub fn start(
     let compat = Arc::new(config.compat);
     let client = Client::new(world, store, timing.clone(), "cert-manager")
         .with_rate_limit(compat.client_qps, compat.client_burst)
+        .with_identity(config.identity)
         .with_server_side_apply(compat.server_side_apply);
     let clients = AcmeClients::new(world, &config.acme, compat.user_agent, compat.acme_call_limit)?;
     let context = Context {

@@ -201,12 +201,14 @@ fn engine_config(
     let own = !script.nameservers.is_empty();
     let nameservers = if own { script.nameservers.clone() } else { nameserver.into_iter().collect() };
     let roots = ca.map(|ca| ca.web_root()).into_iter().collect();
-    EngineConfig {
+    let mut config = EngineConfig {
         compat,
         verbosity: script.verbosity,
         acme: ClientConfig { nameservers, roots },
         ..EngineConfig::default()
-    }
+    };
+    config.identity.extra.clone_from(&script.extra);
+    config
 }
 
 fn empty_record(loaded: &Loaded, options: &Options, outcome: Outcome, elapsed: Duration) -> RunRecord {

@@ -1,4 +1,5 @@
 //! The command as a user meets it: what it prints, where, and with which exit code.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -128,12 +129,14 @@ fn a_script_that_does_not_parse_is_refused_where_it_breaks() {
 
 #[test]
 fn a_script_that_names_a_host_or_object_that_is_not_there_is_refused() {
-    let host = |f: &Path| edit(f, "scenario.yaml", "from: cert-manager, to: ns1", "from: certmanager, to: ns1");
+    let host =
+        |f: &Path| edit(f, "scenario.yaml", "from: cert-manager, to: ns1", "from: certmanager, to: ns1");
     refuses(&broken("host", host), &["there is no host \"certmanager\"", "did you mean \"cert-manager\"?"]);
     let secret = |f: &Path| edit(f, "scenario.yaml", "/letsencrypt-production", "/letsencrypt-prod");
     let says = ["there is no Secret", "did you mean \"cattle-system/letsencrypt-production\"?"];
     refuses(&broken("secret", secret), &says);
-    let kind = |f: &Path| edit(f, "scenario.yaml", "{ kind: Ingress, lag: 30ms }", "{ kind: Ingres, lag: 30ms }");
+    let kind =
+        |f: &Path| edit(f, "scenario.yaml", "{ kind: Ingress, lag: 30ms }", "{ kind: Ingres, lag: 30ms }");
     refuses(&broken("kind", kind), &["there is no kind \"Ingres\"", "did you mean \"Ingress\"?"]);
 }
 

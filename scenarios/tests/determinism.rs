@@ -1,5 +1,6 @@
 //! The same scenario, seed and tape give the same bytes: in a hundred runs, in other processes, and on tapes that
 //! are not all zero.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod common;
 

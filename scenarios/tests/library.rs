@@ -1,4 +1,5 @@
 //! Every scenario of the library passes, and says where it comes from and why it happens.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod common;
 

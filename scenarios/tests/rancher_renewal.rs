@@ -1,6 +1,7 @@
 //! The main job: document 002's renewal, replayed from its causes; and its causes, taken away one by one.
 //!
 //! Line numbers are those of the facts: 1 to 16 before the document's `...`, 18 to 30 after it.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod common;
 
@@ -147,9 +148,12 @@ fn with_server_side_apply_there_is_no_conflict() {
 fn with_a_long_lag_on_requests_they_run_away() {
     let names = |record: &RunRecord| {
         let line = "Setting lastTransitionTime for CertificateRequest";
-        let mut names: Vec<String> = record.log.iter().filter(|l| l.text.contains(line)).map(|l| {
-            l.text.split('"').nth(1).unwrap().to_owned()
-        }).collect();
+        let mut names: Vec<String> = record
+            .log
+            .iter()
+            .filter(|l| l.text.contains(line))
+            .map(|l| l.text.split('"').nth(1).unwrap().to_owned())
+            .collect();
         names.sort();
         names.dedup();
         names

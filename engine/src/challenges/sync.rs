@@ -6,7 +6,7 @@ use super::FINALIZER;
 use super::http01::Solver;
 use crate::acme::{AcmeClient, AcmeClients, AcmeError};
 use crate::api::{AcmeChallengeType, Challenge, ChallengeStatus, Kind, ObjectKey, Resource as _, State};
-use crate::controller::{Context, Reconcile, SyncError, SyncResult};
+use crate::controller::{Context, Reconcile, SyncError, SyncResult, not_in_cache};
 use crate::informer::Lister;
 use crate::log::{Logger, catalogue as msg};
 use crate::queue::WorkQueue;
@@ -64,14 +64,7 @@ impl Challenges {
 
     async fn sync(&self, key: &ObjectKey) -> SyncResult {
         let Some(challenge) = self.challenges.get(key) else {
-            // The lister's text has the singular.
-            let gone = format!(
-                "{}.{} {:?} not found",
-                Kind::Challenge.singular(),
-                Kind::Challenge.group(),
-                key.name
-            );
-            self.context.log.error(&msg::CHALLENGE_GONE, Some(&gone), &[]);
+            self.context.log.error(&msg::CHALLENGE_GONE, Some(&not_in_cache(Kind::Challenge, key)), &[]);
             return Ok(());
         };
         let type_ = challenge.spec.type_.as_str();

@@ -11,10 +11,9 @@ use crate::api::{
     Resource, Secret,
 };
 use crate::conditions::{self, Conditioned, put, transition};
-use crate::controller::{self, Context, Reconcile, SyncError, SyncResult};
+use crate::controller::{self, Context, Reconcile, SyncError, SyncResult, not_in_cache};
 use crate::informer::Lister;
 use crate::log::{Message, catalogue as msg};
-use crate::store::ApiError;
 
 /// What Issuer and ClusterIssuer have in common.
 pub(crate) trait AnyIssuer: Resource + Conditioned {
@@ -117,9 +116,8 @@ impl Setup {
 impl<R: AnyIssuer> Issuers<R> {
     async fn sync(&self, key: &ObjectKey) -> SyncResult {
         let Some(issuer) = self.issuers.get(key) else {
-            let gone = ApiError::NotFound { resource: R::KIND.resource(), name: key.name.clone() };
             self.clients.forget(R::KIND.as_str(), key);
-            self.context.log.error(R::GONE, Some(&gone.to_string()), &[]);
+            self.context.log.error(R::GONE, Some(&not_in_cache(R::KIND, key)), &[]);
             return Ok(());
         };
         let log = self.context.log.with_resource(issuer.as_ref());

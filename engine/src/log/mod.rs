@@ -2,7 +2,7 @@
 //!
 //! A controller says *what* happened ([`Message`] and its values); where that statement stands in the
 //! release's source, at which level, and how the line is written is data of the catalogue and the business of
-//! [`klog`]. Every entry is also a `tracing` event, for those who embed the engine.
+//! [`render`]. Every entry is also a `tracing` event, for those who embed the engine.
 
 pub mod catalogue;
 mod klog;

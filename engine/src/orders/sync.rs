@@ -18,7 +18,7 @@ use crate::api::{
 };
 use crate::certificates::controller_reference;
 use crate::challenges::FINALIZER;
-use crate::controller::{Context, Reconcile, SyncError, SyncResult};
+use crate::controller::{Context, Reconcile, SyncError, SyncResult, not_in_cache};
 use crate::informer::Lister;
 use crate::log::{Logger, Message, catalogue as msg};
 use crate::queue::WorkQueue;
@@ -49,8 +49,7 @@ impl Orders {
 
     async fn sync(&self, key: &ObjectKey) -> SyncResult {
         let Some(order) = self.orders.get(key) else {
-            let gone = ApiError::NotFound { resource: Kind::Order.resource(), name: key.name.clone() };
-            self.context.log.error(&msg::ORDER_GONE, Some(&gone.to_string()), &[]);
+            self.context.log.error(&msg::ORDER_GONE, Some(&not_in_cache(Kind::Order, key)), &[]);
             return Ok(());
         };
         let log = self.context.log.with_resource(order.as_ref());

@@ -232,7 +232,9 @@ async fn fetch(
     let stream = stream.map_err(|Elapsed| FetchError::DialTimeout)?.map_err(FetchError::Dial)?;
     let late = |Elapsed| FetchError::Timeout;
     match target.scheme {
-        Scheme::Http => world.timeout(left(TOTAL_MAX), exchange(world, target, stream)).await.map_err(late)?,
+        Scheme::Http => {
+            world.timeout(left(TOTAL_MAX), exchange(world, target, stream)).await.map_err(late)?
+        }
         Scheme::Https => {
             let handshake = view.tls.connect(&target.host, stream);
             let stream = world.timeout(left(HANDSHAKE_MAX), handshake).await.map_err(late)?;

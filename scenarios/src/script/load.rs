@@ -191,7 +191,8 @@ fn check_kinds(scenario: &Scenario) -> Result<(), Missing> {
     let mut named: Vec<(String, &str)> = Vec::new();
     for (group, lags) in [("lister", &cluster.watch.lister), ("handler", &cluster.watch.handler)] {
         for (name, rule) in lags {
-            named.extend(rule.kind.iter().map(|k| (format!("cluster.watch.{group}.{name}.kind"), k.as_str())));
+            named
+                .extend(rule.kind.iter().map(|k| (format!("cluster.watch.{group}.{name}.kind"), k.as_str())));
         }
     }
     for (name, rule) in &cluster.api.calls {

@@ -124,7 +124,7 @@ pub struct CaAccount {
 }
 
 /// The cluster: API server, watches, kubelet, ingress controller.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct Cluster {
     /// The API server's calls.
@@ -137,18 +137,6 @@ pub struct Cluster {
     pub endpoints_delay: Durations,
     /// The ingress controller.
     pub ingress: IngressController,
-}
-
-impl Default for Cluster {
-    fn default() -> Self {
-        Cluster {
-            api: Api::default(),
-            watch: Watches::default(),
-            kubelet: Kubelet::default(),
-            endpoints_delay: Durations::default(),
-            ingress: IngressController::default(),
-        }
-    }
 }
 
 /// The API server.
@@ -282,6 +270,8 @@ pub struct Engine {
     pub rerun_delay: Durations,
     /// What computing takes at the places that have a name, in turn.
     pub work: BTreeMap<String, Durations>,
+    /// Further attributes of its service account, which the API server writes into CertificateRequests.
+    pub extra: BTreeMap<String, Vec<String>>,
     /// Its nameservers; empty: the scenario's DNS server.
     pub nameservers: Vec<SocketAddr>,
 }
@@ -295,6 +285,7 @@ impl Default for Engine {
             server_side_apply: false,
             rerun_delay: Durations::default(),
             work: BTreeMap::new(),
+            extra: BTreeMap::new(),
             nameservers: Vec::new(),
         }
     }
