@@ -1,7 +1,6 @@
 //! The loop that all controllers share: workers, error classes, and what a controller is given.
 
 use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use world::World;
@@ -135,7 +134,7 @@ pub(crate) fn watch(
 /// One controller's reconcile function: it reads caches, decides, does what it decided, and returns.
 pub trait Reconcile: Send + Sync + 'static {
     /// Brings one object a step further. It is level-triggered: it looks at what is, not at what happened.
-    fn sync<'a>(&'a self, key: &'a ObjectKey) -> Pin<Box<dyn Future<Output = SyncResult> + Send + 'a>>;
+    fn sync(&self, key: &ObjectKey) -> impl Future<Output = SyncResult> + Send;
 }
 
 /// Starts the workers of a controller.

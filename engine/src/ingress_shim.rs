@@ -1,7 +1,6 @@
 //! ingress-shim: makes the Certificates that annotated Ingresses ask for. It watches all Ingresses, so that
 //! the end of every solver ingress passes through its queue, too, and leaves a line.
 
-use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::api::{Certificate, Ingress, Kind, ObjectKey, ObjectReference, Resource as _};
@@ -86,6 +85,30 @@ fn certificates(ingress: &Ingress, issuer: &ObjectReference) -> Result<Vec<Certi
 }
 
 impl IngressShim {
+    async fn bring_about(&self, ingress: &Ingress, wanted: &Certificate) -> SyncResult {
+        let (client, recorder) = (&self.context.client, &self.context.recorder);
+        let name = &wanted.metadata.name;
+        let Some(stored) = self.certificates.get(&wanted.key()) else {
+            client.create(wanted.clone()).await?;
+            let text = format!("Successfully created Certificate {name:?}");
+            recorder.normal(ingress, "CreateCertificate", &text);
+            return Ok(());
+        };
+        let ours = stored.metadata.is_controlled_by(&ingress.metadata.uid);
+        if !ours || (stored.spec == wanted.spec && stored.metadata.labels == wanted.metadata.labels) {
+            return Ok(());
+        }
+        let mut update = stored.as_ref().clone();
+        update.spec = wanted.spec.clone();
+        update.metadata.labels.clone_from(&wanted.metadata.labels);
+        client.update(update).await?;
+        let text = format!("Successfully updated Certificate {name:?}");
+        recorder.normal(ingress, "UpdateCertificate", &text);
+        Ok(())
+    }
+}
+
+impl Reconcile for IngressShim {
     async fn sync(&self, key: &ObjectKey) -> SyncResult {
         let Some(ingress) = self.ingresses.get(key) else {
             self.context
@@ -117,34 +140,6 @@ impl IngressShim {
             }
         }
         Ok(())
-    }
-
-    async fn bring_about(&self, ingress: &Ingress, wanted: &Certificate) -> SyncResult {
-        let (client, recorder) = (&self.context.client, &self.context.recorder);
-        let name = &wanted.metadata.name;
-        let Some(stored) = self.certificates.get(&wanted.key()) else {
-            client.create(wanted.clone()).await?;
-            let text = format!("Successfully created Certificate {name:?}");
-            recorder.normal(ingress, "CreateCertificate", &text);
-            return Ok(());
-        };
-        let ours = stored.metadata.is_controlled_by(&ingress.metadata.uid);
-        if !ours || (stored.spec == wanted.spec && stored.metadata.labels == wanted.metadata.labels) {
-            return Ok(());
-        }
-        let mut update = stored.as_ref().clone();
-        update.spec = wanted.spec.clone();
-        update.metadata.labels.clone_from(&wanted.metadata.labels);
-        client.update(update).await?;
-        let text = format!("Successfully updated Certificate {name:?}");
-        recorder.normal(ingress, "UpdateCertificate", &text);
-        Ok(())
-    }
-}
-
-impl Reconcile for IngressShim {
-    fn sync<'a>(&'a self, key: &'a ObjectKey) -> Pin<Box<dyn Future<Output = SyncResult> + Send + 'a>> {
-        Box::pin(self.sync(key))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use engine::api::{Certificate, Kind, Object, ObjectKey, Resource as _};
+use engine::api::{Certificate, Kind, Object, ObjectKey};
 use engine::store::{ApiError, Change, ChangeType, Names, Store, Watch};
 use proptest::prelude::*;
 use world::World;
@@ -164,7 +164,9 @@ impl Model {
     /// What changes nothing is no write; what is being deleted and held no more goes.
     fn replace(&mut self, n: u8, new: Known) {
         if self.objects.get(&n) == Some(&new) {
-        } else if new.deleting && !new.held {
+            return;
+        }
+        if new.deleting && !new.held {
             self.remove(n, new);
         } else {
             self.commit(n, new);
@@ -213,7 +215,7 @@ fn act(store: &Store, op: &Op) -> Result<Object, ApiError> {
         change(&mut c);
         c.metadata.resource_version = match guard {
             Guard::Fresh => c.metadata.resource_version,
-            Guard::Stale => START,
+            Guard::Stale => c.metadata.resource_version.saturating_sub(1),
             Guard::Absent => 0,
         };
         Object::from(c)

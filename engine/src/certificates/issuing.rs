@@ -1,18 +1,16 @@
 //! certificates-issuing: takes the result of a request into the Secret, or the failure into the status.
 
-use std::pin::Pin;
 use std::sync::Arc;
 
 use world::PrivateKey;
 
 use super::{
-    ANNOTATION_CERTIFICATE_NAME, CA_CRT, CONDITION_DENIED, CONDITION_ISSUING, CONDITION_READY, TLS_CRT,
-    TLS_KEY, data, next_revision, requests_of,
+    ANNOTATION_CERTIFICATE_NAME, CA_CRT, CONDITION_DENIED, CONDITION_ISSUING, CONDITION_READY, Caches,
+    TLS_CRT, TLS_KEY, begin, data, next_revision, requests_of,
 };
 use crate::api::{Certificate, CertificateRequest, ConditionStatus, Kind, ObjectKey, Secret, Time};
 use crate::conditions::{self, condition, is_true, put, remove, transition};
 use crate::controller::{self, Context, Reconcile, SyncError, SyncResult};
-use crate::informer::Lister;
 use crate::log::catalogue as msg;
 use crate::pki;
 
@@ -20,26 +18,16 @@ const NAME: &str = "certificates-issuing";
 
 struct Issuing {
     context: Context,
-    certificates: Lister<Certificate>,
-    requests: Lister<CertificateRequest>,
-    secrets: Lister<Secret>,
+    caches: Caches,
 }
 
 pub(crate) fn start(context: &Context) {
-    let context = context.named(NAME);
-    let queue = context.queue(NAME, context.compat.backoff_certificates);
-    controller::watch_self(&context, NAME, Kind::Certificate, &queue);
-    controller::watch_owned(&context, NAME, Kind::CertificateRequest, Kind::Certificate, &queue);
+    let (context, caches, queue) = begin(context, NAME, &[Kind::CertificateRequest]);
     controller::watch_named_secrets(&context, NAME, &queue, |c| {
         c.status.next_private_key_secret_name.as_deref()
     });
     controller::watch_named_secrets(&context, NAME, &queue, |c| Some(&c.spec.secret_name));
-    let issuing = Issuing {
-        certificates: context.informers.lister(),
-        requests: context.informers.lister(),
-        secrets: context.informers.lister(),
-        context: context.clone(),
-    };
+    let issuing = Issuing { context: context.clone(), caches };
     controller::start(&context, NAME, &queue, Arc::new(issuing));
 }
 
@@ -76,20 +64,20 @@ fn outcome(request: &CertificateRequest, certificate: &Certificate) -> Outcome {
 }
 
 impl Issuing {
-    async fn sync(&self, key: &ObjectKey) -> SyncResult {
-        let Some(certificate) = self.certificates.get(key) else { return Ok(()) };
+    async fn reconcile(&self, key: &ObjectKey) -> SyncResult {
+        let Some(certificate) = self.caches.certificates.get(key) else { return Ok(()) };
         if !is_true(certificate.as_ref(), CONDITION_ISSUING) {
             return self.keep_secret_labelled(&certificate).await;
         }
         let Some(name) = certificate.status.next_private_key_secret_name.clone() else { return Ok(()) };
-        let Some(next) = self.secrets.get(&ObjectKey::new(key.namespace.as_str(), name)) else {
+        let Some(next) = self.caches.secrets.get(&ObjectKey::new(key.namespace.as_str(), name)) else {
             return Ok(());
         };
         let Ok(private_key) = PrivateKey::from_pem(data(&next, TLS_KEY)) else { return Ok(()) };
         if !pki::key_violations(private_key.public(), &certificate.spec).is_empty() {
             return Ok(());
         }
-        let requests = requests_of(&self.requests, &certificate, next_revision(&certificate));
+        let requests = requests_of(&self.caches.requests, &certificate, next_revision(&certificate));
         let [request] = requests.as_slice() else { return Ok(()) };
         if !pki::request_violations(&request.spec, &certificate.spec).is_ok_and(|v| v.is_empty()) {
             return Ok(());
@@ -180,7 +168,7 @@ impl Issuing {
         let Some(template) = &certificate.spec.secret_template else { return Ok(()) };
         let target =
             ObjectKey::new(certificate.metadata.namespace.as_str(), certificate.spec.secret_name.as_str());
-        let Some(secret) = self.secrets.get(&target) else { return Ok(()) };
+        let Some(secret) = self.caches.secrets.get(&target) else { return Ok(()) };
         let missing = |have: &std::collections::BTreeMap<String, String>,
                        want: &std::collections::BTreeMap<String, String>| {
             want.iter().any(|(k, v)| have.get(k) != Some(v))
@@ -220,10 +208,9 @@ fn set_annotations(secret: &mut Secret, certificate: &Certificate, leaf: &pki::L
 }
 
 impl Reconcile for Issuing {
-    fn sync<'a>(&'a self, key: &'a ObjectKey) -> Pin<Box<dyn Future<Output = SyncResult> + Send + 'a>> {
-        Box::pin(async move {
-            let limited = self.context.world.timeout(self.context.compat.issuing_limit, self.sync(key)).await;
-            limited.unwrap_or_else(|_| Err(SyncError::other("context deadline exceeded")))
-        })
+    async fn sync(&self, key: &ObjectKey) -> SyncResult {
+        let limit = self.context.compat.issuing_limit;
+        let limited = self.context.world.timeout(limit, self.reconcile(key)).await;
+        limited.unwrap_or_else(|_| Err(SyncError::other("context deadline exceeded")))
     }
 }

@@ -1,36 +1,29 @@
 //! certificates-key-manager: keeps the private key of a running issuance in a temporary Secret.
 
-use std::pin::Pin;
 use std::sync::Arc;
 
 use world::PrivateKey;
 
-use super::{CONDITION_ISSUING, LABEL_NEXT_PRIVATE_KEY, TLS_KEY, controller_reference, data, target_secret};
+use super::{
+    CONDITION_ISSUING, Caches, LABEL_NEXT_PRIVATE_KEY, TLS_KEY, begin, controller_reference, data,
+    target_secret,
+};
 use crate::api::{Certificate, Kind, ObjectKey, PrivateKeyRotationPolicy, Resource as _, Secret};
 use crate::conditions::is_true;
 use crate::controller::{self, Context, Reconcile, SyncError, SyncResult};
-use crate::informer::Lister;
 use crate::pki;
 
 const NAME: &str = "certificates-key-manager";
 
 struct KeyManager {
     context: Context,
-    certificates: Lister<Certificate>,
-    secrets: Lister<Secret>,
+    caches: Caches,
 }
 
 pub(crate) fn start(context: &Context) {
-    let context = context.named(NAME);
-    let queue = context.queue(NAME, context.compat.backoff_certificates);
-    controller::watch_self(&context, NAME, Kind::Certificate, &queue);
-    controller::watch_owned(&context, NAME, Kind::Secret, Kind::Certificate, &queue);
+    let (context, caches, queue) = begin(context, NAME, &[Kind::Secret]);
     controller::watch_named_secrets(&context, NAME, &queue, |c| Some(&c.spec.secret_name));
-    let manager = KeyManager {
-        certificates: context.informers.lister(),
-        secrets: context.informers.lister(),
-        context: context.clone(),
-    };
+    let manager = KeyManager { context: context.clone(), caches };
     controller::start(&context, NAME, &queue, Arc::new(manager));
 }
 
@@ -107,33 +100,6 @@ fn next_key(certificate: &Certificate, target: Option<&Secret>) -> NextKey {
 }
 
 impl KeyManager {
-    async fn sync(&self, key: &ObjectKey) -> SyncResult {
-        let Some(certificate) = self.certificates.get(key) else { return Ok(()) };
-        let mut owned = self.secrets.owned_by(&certificate.metadata.namespace, &certificate.metadata.uid);
-        owned.retain(|s| s.metadata.labels.get(LABEL_NEXT_PRIVATE_KEY).is_some_and(|v| v == "true"));
-        let client = &self.context.client;
-        match decide(&certificate, &owned) {
-            Decision::Nothing => Ok(()),
-            Decision::Create => self.create(&certificate).await,
-            Decision::Adopt(name) => self.write_name(&certificate, Some(&name)).await,
-            Decision::Delete(keys) => self.delete(&keys).await,
-            Decision::Regenerate { delete, fields } => {
-                let text = format!("Regenerating private key due to change in fields: [{fields}]");
-                self.context.recorder.normal(certificate.as_ref(), "Deleted", &text);
-                self.delete(&delete).await
-            }
-            Decision::Finish { delete, clear_status } => {
-                self.delete(&delete).await?;
-                if clear_status {
-                    client
-                        .update_status(certificate.as_ref(), |c| c.status.next_private_key_secret_name = None)
-                        .await?;
-                }
-                Ok(())
-            }
-        }
-    }
-
     async fn delete(&self, keys: &[ObjectKey]) -> SyncResult {
         for key in keys {
             self.context.client.delete::<Secret>(key).await?;
@@ -151,7 +117,7 @@ impl KeyManager {
     }
 
     async fn create(&self, certificate: &Certificate) -> SyncResult {
-        let target = target_secret(&self.secrets, certificate);
+        let target = target_secret(&self.caches.secrets, certificate);
         let recorder = &self.context.recorder;
         // Reading or making a key takes the process a while.
         self.context.world.work("certificates-key-manager/key").await;
@@ -211,8 +177,32 @@ impl KeyManager {
 }
 
 impl Reconcile for KeyManager {
-    fn sync<'a>(&'a self, key: &'a ObjectKey) -> Pin<Box<dyn Future<Output = SyncResult> + Send + 'a>> {
-        Box::pin(self.sync(key))
+    async fn sync(&self, key: &ObjectKey) -> SyncResult {
+        let Some(certificate) = self.caches.certificates.get(key) else { return Ok(()) };
+        let mut owned =
+            self.caches.secrets.owned_by(&certificate.metadata.namespace, &certificate.metadata.uid);
+        owned.retain(|s| s.metadata.labels.get(LABEL_NEXT_PRIVATE_KEY).is_some_and(|v| v == "true"));
+        let client = &self.context.client;
+        match decide(&certificate, &owned) {
+            Decision::Nothing => Ok(()),
+            Decision::Create => self.create(&certificate).await,
+            Decision::Adopt(name) => self.write_name(&certificate, Some(&name)).await,
+            Decision::Delete(keys) => self.delete(&keys).await,
+            Decision::Regenerate { delete, fields } => {
+                let text = format!("Regenerating private key due to change in fields: [{fields}]");
+                self.context.recorder.normal(certificate.as_ref(), "Deleted", &text);
+                self.delete(&delete).await
+            }
+            Decision::Finish { delete, clear_status } => {
+                self.delete(&delete).await?;
+                if clear_status {
+                    client
+                        .update_status(certificate.as_ref(), |c| c.status.next_private_key_secret_name = None)
+                        .await?;
+                }
+                Ok(())
+            }
+        }
     }
 }
 

@@ -16,9 +16,12 @@ use std::sync::Arc;
 
 use world::Timestamp;
 
-use crate::api::{Certificate, CertificateRequest, GoDuration, ObjectKey, OwnerReference, Resource, Secret};
-use crate::controller::Context;
+use crate::api::{
+    Certificate, CertificateRequest, GoDuration, Kind, ObjectKey, OwnerReference, Resource, Secret,
+};
+use crate::controller::{self, Context};
 use crate::informer::Lister;
+use crate::queue::WorkQueue;
 
 /// Starts all of them.
 pub(crate) fn start(context: &Context) {
@@ -28,6 +31,31 @@ pub(crate) fn start(context: &Context) {
     request_manager::start(context);
     readiness::start(context);
     revision_manager::start(context);
+}
+
+/// The caches that these controllers read.
+struct Caches {
+    certificates: Lister<Certificate>,
+    requests: Lister<CertificateRequest>,
+    secrets: Lister<Secret>,
+}
+
+/// What each of these controllers begins with: its context, its caches, and a queue that Certificates and the
+/// objects of the kinds `owned` that they control come into.
+fn begin(context: &Context, name: &str, owned: &[Kind]) -> (Context, Caches, WorkQueue) {
+    let context = context.named(name);
+    let queue = context.queue(name, context.compat.backoff_certificates);
+    controller::watch_self(&context, name, Kind::Certificate, &queue);
+    for kind in owned {
+        controller::watch_owned(&context, name, *kind, Kind::Certificate, &queue);
+    }
+    let informers = &context.informers;
+    let caches = Caches {
+        certificates: informers.lister(),
+        requests: informers.lister(),
+        secrets: informers.lister(),
+    };
+    (context, caches, queue)
 }
 
 pub(crate) const CONDITION_ISSUING: &str = "Issuing";

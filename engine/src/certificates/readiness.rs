@@ -1,40 +1,25 @@
 //! certificates-readiness: says whether the stored certificate is good, and when it is renewed.
 
-use std::pin::Pin;
 use std::sync::Arc;
 
 use super::policies::{Input, is_not_ready};
-use super::{CONDITION_READY, TLS_CRT, data, renewal_time, requests_of, target_secret};
-use crate::api::{
-    Certificate, CertificateRequest, CertificateStatus, Condition, ConditionStatus, Kind, ObjectKey, Secret,
-    Time,
-};
+use super::{CONDITION_READY, Caches, TLS_CRT, begin, data, renewal_time, requests_of, target_secret};
+use crate::api::{Certificate, CertificateStatus, Condition, ConditionStatus, Kind, ObjectKey, Secret, Time};
 use crate::conditions::{self, put, transition};
 use crate::controller::{self, Context, Reconcile, SyncResult};
-use crate::informer::Lister;
 use crate::pki;
 
 const NAME: &str = "certificates-readiness";
 
 struct Readiness {
     context: Context,
-    certificates: Lister<Certificate>,
-    requests: Lister<CertificateRequest>,
-    secrets: Lister<Secret>,
+    caches: Caches,
 }
 
 pub(crate) fn start(context: &Context) {
-    let context = context.named(NAME);
-    let queue = context.queue(NAME, context.compat.backoff_certificates);
-    controller::watch_self(&context, NAME, Kind::Certificate, &queue);
-    controller::watch_owned(&context, NAME, Kind::CertificateRequest, Kind::Certificate, &queue);
+    let (context, caches, queue) = begin(context, NAME, &[Kind::CertificateRequest]);
     controller::watch_named_secrets(&context, NAME, &queue, |c| Some(&c.spec.secret_name));
-    let readiness = Readiness {
-        certificates: context.informers.lister(),
-        requests: context.informers.lister(),
-        secrets: context.informers.lister(),
-        context: context.clone(),
-    };
+    let readiness = Readiness { context: context.clone(), caches };
     controller::start(&context, NAME, &queue, Arc::new(readiness));
 }
 
@@ -46,10 +31,24 @@ fn times(certificate: &Certificate, secret: Option<&Secret>) -> [Option<Time>; 3
 }
 
 impl Readiness {
+    fn unchanged(
+        &self,
+        before: &CertificateStatus,
+        change: impl Fn(&mut Certificate),
+        of: &Certificate,
+    ) -> bool {
+        let mut after = of.clone();
+        change(&mut after);
+        after.status == *before
+    }
+}
+
+impl Reconcile for Readiness {
     async fn sync(&self, key: &ObjectKey) -> SyncResult {
-        let Some(certificate) = self.certificates.get(key) else { return Ok(()) };
-        let secret = target_secret(&self.secrets, &certificate);
-        let current = certificate.status.revision.map(|r| requests_of(&self.requests, &certificate, r));
+        let Some(certificate) = self.caches.certificates.get(key) else { return Ok(()) };
+        let secret = target_secret(&self.caches.secrets, &certificate);
+        let current =
+            certificate.status.revision.map(|r| requests_of(&self.caches.requests, &certificate, r));
         let current = current.and_then(|requests| requests.into_iter().next());
         let input = Input {
             certificate: &certificate,
@@ -79,22 +78,5 @@ impl Readiness {
         }
         self.context.client.update_status(certificate.as_ref(), change).await?;
         Ok(())
-    }
-
-    fn unchanged(
-        &self,
-        before: &CertificateStatus,
-        change: impl Fn(&mut Certificate),
-        of: &Certificate,
-    ) -> bool {
-        let mut after = of.clone();
-        change(&mut after);
-        after.status == *before
-    }
-}
-
-impl Reconcile for Readiness {
-    fn sync<'a>(&'a self, key: &'a ObjectKey) -> Pin<Box<dyn Future<Output = SyncResult> + Send + 'a>> {
-        Box::pin(self.sync(key))
     }
 }

@@ -1,19 +1,17 @@
 //! certificates-request-manager: makes the CertificateRequest of the next revision.
 
-use std::pin::Pin;
 use std::sync::Arc;
 
 use world::PrivateKey;
 
 use super::{
     ANNOTATION_CERTIFICATE_NAME, ANNOTATION_PRIVATE_KEY_SECRET, ANNOTATION_REVISION, CONDITION_ISSUING,
-    CONDITION_READY, TLS_KEY, controller_reference, data, next_revision, revision_of,
+    CONDITION_READY, Caches, TLS_KEY, begin, controller_reference, data, next_revision, revision_of,
 };
 use crate::api::hash::shorten_to_52;
 use crate::api::{Certificate, CertificateRequest, Kind, ObjectKey, Resource as _, Secret};
 use crate::conditions::{condition, is_true};
 use crate::controller::{self, Context, Reconcile, SyncError, SyncResult};
-use crate::informer::Lister;
 use crate::log::catalogue as msg;
 use crate::pki;
 
@@ -24,23 +22,12 @@ const NOT_COPIED: &[&str] = &["kubectl.kubernetes.io/", "fluxcd.io/", "argocd.ar
 
 struct RequestManager {
     context: Context,
-    certificates: Lister<Certificate>,
-    requests: Lister<CertificateRequest>,
-    secrets: Lister<Secret>,
+    caches: Caches,
 }
 
 pub(crate) fn start(context: &Context) {
-    let context = context.named(NAME);
-    let queue = context.queue(NAME, context.compat.backoff_certificates);
-    controller::watch_self(&context, NAME, Kind::Certificate, &queue);
-    controller::watch_owned(&context, NAME, Kind::CertificateRequest, Kind::Certificate, &queue);
-    controller::watch_owned(&context, NAME, Kind::Secret, Kind::Certificate, &queue);
-    let manager = RequestManager {
-        certificates: context.informers.lister(),
-        requests: context.informers.lister(),
-        secrets: context.informers.lister(),
-        context: context.clone(),
-    };
+    let (context, caches, queue) = begin(context, NAME, &[Kind::CertificateRequest, Kind::Secret]);
+    let manager = RequestManager { context: context.clone(), caches };
     controller::start(&context, NAME, &queue, Arc::new(manager));
 }
 
@@ -80,42 +67,6 @@ fn judge(request: &CertificateRequest, certificate: &Certificate, key: &PrivateK
 }
 
 impl RequestManager {
-    async fn sync(&self, key: &ObjectKey) -> SyncResult {
-        let Some(certificate) = self.certificates.get(key) else { return Ok(()) };
-        if !is_true(certificate.as_ref(), CONDITION_ISSUING) {
-            return Ok(());
-        }
-        let Some(name) = certificate.status.next_private_key_secret_name.clone() else { return Ok(()) };
-        let Some(secret) = self.secrets.get(&ObjectKey::new(key.namespace.as_str(), name)) else {
-            return Ok(());
-        };
-        let Ok(private_key) = PrivateKey::from_pem(data(&secret, TLS_KEY)) else { return Ok(()) };
-        if !pki::key_violations(private_key.public(), &certificate.spec).is_empty() {
-            return Ok(());
-        }
-        let log = self.context.log.with_value("key", key.to_string());
-        let mut kept = 0;
-        for request in self.requests.owned_by(&key.namespace, &certificate.metadata.uid) {
-            match judge(&request, &certificate, &private_key) {
-                Verdict::Ignore => {}
-                Verdict::Keep => kept += 1,
-                Verdict::Delete => self.delete(&request).await?,
-                Verdict::DeleteMismatch(fields) => {
-                    log.info(&msg::REQUEST_DOES_NOT_MATCH, &[("violations", fields.into())]);
-                    self.delete(&request).await?;
-                }
-            }
-        }
-        match kept {
-            0 => self.create(&certificate, &secret, &private_key).await,
-            1 => Ok(()),
-            _ => {
-                log.error(&msg::TOO_MANY_REQUESTS, None, &[]);
-                Ok(())
-            }
-        }
-    }
-
     async fn delete(&self, request: &CertificateRequest) -> SyncResult {
         self.context.client.delete::<CertificateRequest>(&request.key()).await?;
         Ok(())
@@ -164,7 +115,7 @@ impl RequestManager {
         let deadline = world.monotonic() + limit;
         while world.monotonic() < deadline {
             world.sleep(interval).await;
-            if self.requests.get(key).is_some() {
+            if self.caches.requests.get(key).is_some() {
                 return Ok(());
             }
         }
@@ -176,7 +127,39 @@ impl RequestManager {
 }
 
 impl Reconcile for RequestManager {
-    fn sync<'a>(&'a self, key: &'a ObjectKey) -> Pin<Box<dyn Future<Output = SyncResult> + Send + 'a>> {
-        Box::pin(self.sync(key))
+    async fn sync(&self, key: &ObjectKey) -> SyncResult {
+        let Some(certificate) = self.caches.certificates.get(key) else { return Ok(()) };
+        if !is_true(certificate.as_ref(), CONDITION_ISSUING) {
+            return Ok(());
+        }
+        let Some(name) = certificate.status.next_private_key_secret_name.clone() else { return Ok(()) };
+        let Some(secret) = self.caches.secrets.get(&ObjectKey::new(key.namespace.as_str(), name)) else {
+            return Ok(());
+        };
+        let Ok(private_key) = PrivateKey::from_pem(data(&secret, TLS_KEY)) else { return Ok(()) };
+        if !pki::key_violations(private_key.public(), &certificate.spec).is_empty() {
+            return Ok(());
+        }
+        let log = self.context.log.with_value("key", key.to_string());
+        let mut kept = 0;
+        for request in self.caches.requests.owned_by(&key.namespace, &certificate.metadata.uid) {
+            match judge(&request, &certificate, &private_key) {
+                Verdict::Ignore => {}
+                Verdict::Keep => kept += 1,
+                Verdict::Delete => self.delete(&request).await?,
+                Verdict::DeleteMismatch(fields) => {
+                    log.info(&msg::REQUEST_DOES_NOT_MATCH, &[("violations", fields.into())]);
+                    self.delete(&request).await?;
+                }
+            }
+        }
+        match kept {
+            0 => self.create(&certificate, &secret, &private_key).await,
+            1 => Ok(()),
+            _ => {
+                log.error(&msg::TOO_MANY_REQUESTS, None, &[]);
+                Ok(())
+            }
+        }
     }
 }

@@ -1,32 +1,22 @@
 //! certificates-revision-manager: deletes the oldest requests beyond the history limit.
 
-use std::pin::Pin;
 use std::sync::Arc;
 
-use super::{CONDITION_READY, revision_of};
-use crate::api::{Certificate, CertificateRequest, Kind, ObjectKey, Resource as _};
+use super::{CONDITION_READY, Caches, begin, revision_of};
+use crate::api::{CertificateRequest, Kind, ObjectKey, Resource as _};
 use crate::conditions::is_true;
 use crate::controller::{self, Context, Reconcile, SyncResult};
-use crate::informer::Lister;
 
 const NAME: &str = "certificates-revision-manager";
 
 struct RevisionManager {
     context: Context,
-    certificates: Lister<Certificate>,
-    requests: Lister<CertificateRequest>,
+    caches: Caches,
 }
 
 pub(crate) fn start(context: &Context) {
-    let context = context.named(NAME);
-    let queue = context.queue(NAME, context.compat.backoff_certificates);
-    controller::watch_self(&context, NAME, Kind::Certificate, &queue);
-    controller::watch_owned(&context, NAME, Kind::CertificateRequest, Kind::Certificate, &queue);
-    let manager = RevisionManager {
-        certificates: context.informers.lister(),
-        requests: context.informers.lister(),
-        context: context.clone(),
-    };
+    let (context, caches, queue) = begin(context, NAME, &[Kind::CertificateRequest]);
+    let manager = RevisionManager { context: context.clone(), caches };
     controller::start(&context, NAME, &queue, Arc::new(manager));
 }
 
@@ -37,25 +27,19 @@ fn too_old(mut requests: Vec<(u64, ObjectKey)>, limit: usize) -> Vec<ObjectKey> 
     requests.into_iter().take(surplus).map(|(_, key)| key).collect()
 }
 
-impl RevisionManager {
+impl Reconcile for RevisionManager {
     async fn sync(&self, key: &ObjectKey) -> SyncResult {
-        let Some(certificate) = self.certificates.get(key) else { return Ok(()) };
+        let Some(certificate) = self.caches.certificates.get(key) else { return Ok(()) };
         let limit = certificate.spec.revision_history_limit.and_then(|n| usize::try_from(n).ok());
         let (Some(limit), true) = (limit, is_true(certificate.as_ref(), CONDITION_READY)) else {
             return Ok(());
         };
-        let owned = self.requests.owned_by(&key.namespace, &certificate.metadata.uid);
+        let owned = self.caches.requests.owned_by(&key.namespace, &certificate.metadata.uid);
         let by_revision = owned.iter().filter_map(|r| Some((revision_of(r)?, r.key()))).collect();
         for request in too_old(by_revision, limit) {
             self.context.client.delete::<CertificateRequest>(&request).await?;
         }
         Ok(())
-    }
-}
-
-impl Reconcile for RevisionManager {
-    fn sync<'a>(&'a self, key: &'a ObjectKey) -> Pin<Box<dyn Future<Output = SyncResult> + Send + 'a>> {
-        Box::pin(self.sync(key))
     }
 }
 

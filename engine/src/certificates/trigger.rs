@@ -1,17 +1,15 @@
 //! certificates-trigger: sets `Issuing` when a Certificate must be issued, now or at its renewal time.
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use world::Timestamp;
 
 use super::policies::{Input, Violation, must_be_issued};
-use super::{CONDITION_ISSUING, next_revision, requests_of, target_secret};
+use super::{CONDITION_ISSUING, Caches, begin, next_revision, requests_of, target_secret};
 use crate::api::{Certificate, CertificateRequest, ConditionStatus, Kind, ObjectKey, Secret};
 use crate::conditions::{self, is_true, put, transition};
 use crate::controller::{self, Context, Reconcile, SyncError, SyncResult};
-use crate::informer::Lister;
 use crate::log::catalogue as msg;
 use crate::pki;
 use crate::queue::ScheduledQueue;
@@ -20,25 +18,15 @@ const NAME: &str = "certificates-trigger";
 
 struct Trigger {
     context: Context,
-    certificates: Lister<Certificate>,
-    requests: Lister<CertificateRequest>,
-    secrets: Lister<Secret>,
+    caches: Caches,
     scheduled: ScheduledQueue,
 }
 
 pub(crate) fn start(context: &Context) {
-    let context = context.named(NAME);
-    let queue = context.queue(NAME, context.compat.backoff_certificates);
-    controller::watch_self(&context, NAME, Kind::Certificate, &queue);
-    controller::watch_owned(&context, NAME, Kind::CertificateRequest, Kind::Certificate, &queue);
+    let (context, caches, queue) = begin(context, NAME, &[Kind::CertificateRequest]);
     controller::watch_named_secrets(&context, NAME, &queue, |c| Some(&c.spec.secret_name));
-    let trigger = Trigger {
-        certificates: context.informers.lister(),
-        requests: context.informers.lister(),
-        secrets: context.informers.lister(),
-        scheduled: ScheduledQueue::new(&context.world, NAME, &queue),
-        context: context.clone(),
-    };
+    let scheduled = ScheduledQueue::new(&context.world, NAME, &queue);
+    let trigger = Trigger { context: context.clone(), caches, scheduled };
     controller::start(&context, NAME, &queue, Arc::new(trigger));
 }
 
@@ -82,7 +70,7 @@ impl Trigger {
     fn snapshot(&self, certificate: Arc<Certificate>) -> Result<Snapshot, SyncError> {
         let only = |revision: Option<u64>, which: &str| {
             let Some(revision) = revision else { return Ok(None) };
-            let found = requests_of(&self.requests, &certificate, revision);
+            let found = requests_of(&self.caches.requests, &certificate, revision);
             if found.len() > 1 {
                 return Err(SyncError::Other(format!(
                     "multiple CertificateRequests were found for the '{which}' revision {revision}, issuance is \
@@ -94,13 +82,32 @@ impl Trigger {
         Ok(Snapshot {
             current_request: only(certificate.status.revision, "current")?,
             next_request: only(Some(next_revision(&certificate)), "next")?,
-            secret: target_secret(&self.secrets, &certificate),
+            secret: target_secret(&self.caches.secrets, &certificate),
             certificate,
         })
     }
 
+    async fn issue(
+        &self,
+        log: &crate::log::Logger,
+        certificate: &Certificate,
+        Violation { reason, message }: Violation,
+    ) -> SyncResult {
+        let world = &self.context.world;
+        log.info(&msg::MUST_BE_REISSUED, &[("reason", reason.into()), ("message", message.as_str().into())]);
+        world.work("certificates-trigger/issue").await;
+        let wanted = conditions::new(CONDITION_ISSUING, ConditionStatus::True, reason, message.clone());
+        let condition = transition(world, log, certificate, wanted).await;
+        let write = self.context.client.update_status(certificate, |c| put(c, &condition)).await;
+        write?;
+        self.context.recorder.normal(certificate, "Issuing", &message);
+        Ok(())
+    }
+}
+
+impl Reconcile for Trigger {
     async fn sync(&self, key: &ObjectKey) -> SyncResult {
-        let Some(certificate) = self.certificates.get(key) else { return Ok(()) };
+        let Some(certificate) = self.caches.certificates.get(key) else { return Ok(()) };
         if is_true(certificate.as_ref(), CONDITION_ISSUING) {
             return Ok(());
         }
@@ -133,29 +140,6 @@ impl Trigger {
             None => Ok(()),
             Some(violation) => self.issue(&log, &snapshot.certificate, violation).await,
         }
-    }
-
-    async fn issue(
-        &self,
-        log: &crate::log::Logger,
-        certificate: &Certificate,
-        Violation { reason, message }: Violation,
-    ) -> SyncResult {
-        let world = &self.context.world;
-        log.info(&msg::MUST_BE_REISSUED, &[("reason", reason.into()), ("message", message.as_str().into())]);
-        world.work("certificates-trigger/issue").await;
-        let wanted = conditions::new(CONDITION_ISSUING, ConditionStatus::True, reason, message.clone());
-        let condition = transition(world, log, certificate, wanted).await;
-        let write = self.context.client.update_status(certificate, |c| put(c, &condition)).await;
-        write?;
-        self.context.recorder.normal(certificate, "Issuing", &message);
-        Ok(())
-    }
-}
-
-impl Reconcile for Trigger {
-    fn sync<'a>(&'a self, key: &'a ObjectKey) -> Pin<Box<dyn Future<Output = SyncResult> + Send + 'a>> {
-        Box::pin(self.sync(key))
     }
 }
 

@@ -1,7 +1,5 @@
 //! The challenges controller's sync: one look at a Challenge, the steps that follow from it, one status write.
 
-use std::pin::Pin;
-
 use super::FINALIZER;
 use super::http01::Solver;
 use crate::acme::{AcmeClient, AcmeClients, AcmeError};
@@ -59,31 +57,6 @@ impl Challenges {
             queue: queue.clone(),
             challenges,
             http01,
-        }
-    }
-
-    async fn sync(&self, key: &ObjectKey) -> SyncResult {
-        let Some(challenge) = self.challenges.get(key) else {
-            self.context.log.error(&msg::CHALLENGE_GONE, Some(&not_in_cache(Kind::Challenge, key)), &[]);
-            return Ok(());
-        };
-        let type_ = challenge.spec.type_.as_str();
-        let log = self.context.log.with_value("dnsName", challenge.spec.dns_name.clone());
-        let log = log.with_value("type", type_).with_resource(challenge.as_ref());
-        if step(&challenge) == Step::Release {
-            return self.release(&log, &challenge).await;
-        }
-        let mut status = challenge.status.clone();
-        let result = self.process(&log, &challenge, &mut status).await;
-        if status == challenge.status {
-            return result;
-        }
-        let write =
-            self.context.client.update_status(challenge.as_ref(), |c| c.status.clone_from(&status)).await;
-        match (result, write) {
-            (result, Ok(_)) => result,
-            (Ok(()), Err(lost)) => Err(lost.into()),
-            (Err(first), Err(lost)) => Err(SyncError::Other(format!("[{first}, {lost}]"))),
         }
     }
 
@@ -227,8 +200,29 @@ fn absorb(status: &mut ChallengeStatus, error: &AcmeError, what: &str) -> SyncRe
 }
 
 impl Reconcile for Challenges {
-    fn sync<'a>(&'a self, key: &'a ObjectKey) -> Pin<Box<dyn Future<Output = SyncResult> + Send + 'a>> {
-        Box::pin(self.sync(key))
+    async fn sync(&self, key: &ObjectKey) -> SyncResult {
+        let Some(challenge) = self.challenges.get(key) else {
+            self.context.log.error(&msg::CHALLENGE_GONE, Some(&not_in_cache(Kind::Challenge, key)), &[]);
+            return Ok(());
+        };
+        let type_ = challenge.spec.type_.as_str();
+        let log = self.context.log.with_value("dnsName", challenge.spec.dns_name.clone());
+        let log = log.with_value("type", type_).with_resource(challenge.as_ref());
+        if step(&challenge) == Step::Release {
+            return self.release(&log, &challenge).await;
+        }
+        let mut status = challenge.status.clone();
+        let result = self.process(&log, &challenge, &mut status).await;
+        if status == challenge.status {
+            return result;
+        }
+        let write =
+            self.context.client.update_status(challenge.as_ref(), |c| c.status.clone_from(&status)).await;
+        match (result, write) {
+            (result, Ok(_)) => result,
+            (Ok(()), Err(lost)) => Err(lost.into()),
+            (Err(first), Err(lost)) => Err(SyncError::Other(format!("[{first}, {lost}]"))),
+        }
     }
 }
 

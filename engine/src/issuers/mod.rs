@@ -2,7 +2,6 @@
 
 mod acme;
 
-use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::acme::AcmeClients;
@@ -114,6 +113,17 @@ impl Setup {
 }
 
 impl<R: AnyIssuer> Issuers<R> {
+    async fn set_up(&self, log: &crate::log::Logger, issuer: &R) -> Setup {
+        let Some(acme) = &issuer.spec().acme else {
+            // Other types of issuer are set up by an engine that knows them; saying so beats silence.
+            return Setup::not_ready("ErrInitIssuer", "only ACME issuers are known to this engine");
+        };
+        let namespace = secret_namespace(issuer, &self.resource_namespace);
+        acme::set_up(&self.context, &self.clients, &self.secrets, log, issuer, acme, namespace).await
+    }
+}
+
+impl<R: AnyIssuer> Reconcile for Issuers<R> {
     async fn sync(&self, key: &ObjectKey) -> SyncResult {
         let Some(issuer) = self.issuers.get(key) else {
             self.clients.forget(R::KIND.as_str(), key);
@@ -149,20 +159,5 @@ impl<R: AnyIssuer> Issuers<R> {
             self.context.client.update_status(issuer.as_ref(), change).await?;
         }
         setup.retry.map_or(Ok(()), Err)
-    }
-
-    async fn set_up(&self, log: &crate::log::Logger, issuer: &R) -> Setup {
-        let Some(acme) = &issuer.spec().acme else {
-            // Other types of issuer are set up by an engine that knows them; saying so beats silence.
-            return Setup::not_ready("ErrInitIssuer", "only ACME issuers are known to this engine");
-        };
-        let namespace = secret_namespace(issuer, &self.resource_namespace);
-        acme::set_up(&self.context, &self.clients, &self.secrets, log, issuer, acme, namespace).await
-    }
-}
-
-impl<R: AnyIssuer> Reconcile for Issuers<R> {
-    fn sync<'a>(&'a self, key: &'a ObjectKey) -> Pin<Box<dyn Future<Output = SyncResult> + Send + 'a>> {
-        Box::pin(self.sync(key))
     }
 }

@@ -1,7 +1,6 @@
 //! The orders controller's sync: does what [`super::decide`] decided.
 
 use std::collections::BTreeSet;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -44,29 +43,6 @@ impl Orders {
             issuers: context.informers.lister(),
             cluster_issuers: context.informers.lister(),
             context: context.clone(),
-        }
-    }
-
-    async fn sync(&self, key: &ObjectKey) -> SyncResult {
-        let Some(order) = self.orders.get(key) else {
-            self.context.log.error(&msg::ORDER_GONE, Some(&not_in_cache(Kind::Order, key)), &[]);
-            return Ok(());
-        };
-        let log = self.context.log.with_resource(order.as_ref());
-        let mut status = order.status.clone();
-        let result = self.process(&log, &order, &mut status).await;
-        if status == order.status {
-            return result;
-        }
-        let write = self.context.client.update_status(order.as_ref(), |o| o.status.clone_from(&status)).await;
-        let Err(lost) = write else { return result };
-        // The release logs the error of the sync here, not that of the write: null when the sync had none.
-        let sync_error = result.err().map(|e| e.to_string());
-        log.error(&msg::ORDER_STATUS_WRITE_FAILED, sync_error.as_deref(), &[]);
-        self.context.world.work("orders/status write failed").await;
-        match sync_error {
-            None => Err(lost.into()),
-            Some(first) => Err(SyncError::Other(format!("[{first}, {lost}]"))),
         }
     }
 
@@ -387,8 +363,27 @@ fn override_ingress(solver: &mut crate::api::AcmeChallengeSolver, order: &Order)
 }
 
 impl Reconcile for Orders {
-    fn sync<'a>(&'a self, key: &'a ObjectKey) -> Pin<Box<dyn Future<Output = SyncResult> + Send + 'a>> {
-        Box::pin(self.sync(key))
+    async fn sync(&self, key: &ObjectKey) -> SyncResult {
+        let Some(order) = self.orders.get(key) else {
+            self.context.log.error(&msg::ORDER_GONE, Some(&not_in_cache(Kind::Order, key)), &[]);
+            return Ok(());
+        };
+        let log = self.context.log.with_resource(order.as_ref());
+        let mut status = order.status.clone();
+        let result = self.process(&log, &order, &mut status).await;
+        if status == order.status {
+            return result;
+        }
+        let write = self.context.client.update_status(order.as_ref(), |o| o.status.clone_from(&status)).await;
+        let Err(lost) = write else { return result };
+        // The release logs the error of the sync here, not that of the write: null when the sync had none.
+        let sync_error = result.err().map(|e| e.to_string());
+        log.error(&msg::ORDER_STATUS_WRITE_FAILED, sync_error.as_deref(), &[]);
+        self.context.world.work("orders/status write failed").await;
+        match sync_error {
+            None => Err(lost.into()),
+            Some(first) => Err(SyncError::Other(format!("[{first}, {lost}]"))),
+        }
     }
 }
 

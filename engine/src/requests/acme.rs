@@ -1,6 +1,5 @@
 //! certificaterequests-issuer-acme: makes an Order for a request, and takes its certificate over.
 
-use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::api::hash::compute_name;
@@ -88,15 +87,6 @@ impl Report {
 }
 
 impl AcmeRequests {
-    async fn sync(&self, key: &ObjectKey) -> SyncResult {
-        let Some(request) = self.requests.get(key) else { return Ok(()) };
-        let log = self.context.log.with_resource(request.as_ref());
-        match self.process(&log, &request).await? {
-            None => Ok(()),
-            Some(report) => self.write(&log, &request, report).await,
-        }
-    }
-
     async fn process(&self, log: &Logger, request: &CertificateRequest) -> Result<Option<Report>, SyncError> {
         let issuer_ref = &request.spec.issuer_ref;
         if issuer_ref.group_or_default() != "cert-manager.io" {
@@ -294,7 +284,12 @@ fn wanted_order(request: &CertificateRequest, names: &pki::Names, with_duration:
 }
 
 impl Reconcile for AcmeRequests {
-    fn sync<'a>(&'a self, key: &'a ObjectKey) -> Pin<Box<dyn Future<Output = SyncResult> + Send + 'a>> {
-        Box::pin(self.sync(key))
+    async fn sync(&self, key: &ObjectKey) -> SyncResult {
+        let Some(request) = self.requests.get(key) else { return Ok(()) };
+        let log = self.context.log.with_resource(request.as_ref());
+        match self.process(&log, &request).await? {
+            None => Ok(()),
+            Some(report) => self.write(&log, &request, report).await,
+        }
     }
 }

@@ -1,6 +1,5 @@
 //! certificaterequests-approver: approves every request that nobody has approved or denied.
 
-use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::api::{CertificateRequest, ConditionStatus, Kind, ObjectKey};
@@ -26,7 +25,7 @@ pub(crate) fn start(context: &Context) {
     controller::start(&context, NAME, &queue, Arc::new(approver));
 }
 
-impl Approver {
+impl Reconcile for Approver {
     async fn sync(&self, key: &ObjectKey) -> SyncResult {
         let Some(request) = self.requests.get(key) else { return Ok(()) };
         if is_true(request.as_ref(), CONDITION_APPROVED) || is_true(request.as_ref(), CONDITION_DENIED) {
@@ -38,11 +37,5 @@ impl Approver {
         self.context.client.update_status(request.as_ref(), |r| put(r, &condition)).await?;
         self.context.recorder.normal(request.as_ref(), REASON, MESSAGE);
         Ok(())
-    }
-}
-
-impl Reconcile for Approver {
-    fn sync<'a>(&'a self, key: &'a ObjectKey) -> Pin<Box<dyn Future<Output = SyncResult> + Send + 'a>> {
-        Box::pin(self.sync(key))
     }
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use engine::api::Kind;
 use engine::client::{Call, CallTiming, Timing};
-use engine::store::{ApiError, Change, ChangeType};
+use engine::store::{ApiError, Change};
 
-use crate::script::{self, Api, CallRule, EventType, InTurn, LagRule, Verb, Watches};
+use crate::script::{self, Api, CallRule, InTurn, LagRule, Watches};
 
 /// How often what was called, and how often it lost.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -45,24 +45,6 @@ fn holds<T: PartialEq>(condition: Option<&T>, value: &T) -> bool {
 
 fn kind_holds(condition: Option<&String>, kind: Kind) -> bool {
     condition.is_none_or(|c| c == kind.as_str())
-}
-
-fn verb(call: engine::client::Verb) -> Verb {
-    match call {
-        engine::client::Verb::Create => Verb::Create,
-        engine::client::Verb::Update => Verb::Update,
-        engine::client::Verb::UpdateStatus => Verb::UpdateStatus,
-        engine::client::Verb::Apply => Verb::Apply,
-        engine::client::Verb::Delete => Verb::Delete,
-    }
-}
-
-fn event(type_: ChangeType) -> EventType {
-    match type_ {
-        ChangeType::Added => EventType::Added,
-        ChangeType::Modified => EventType::Modified,
-        ChangeType::Deleted => EventType::Deleted,
-    }
 }
 
 fn lags(rules: &BTreeMap<String, LagRule>) -> Vec<LagTimes> {
@@ -105,7 +87,7 @@ impl ClusterTiming {
     fn lag(rules: &[LagTimes], change: &Change, controller: Option<&str>) -> Duration {
         let fits = |t: &&LagTimes| {
             kind_holds(t.rule.kind.as_ref(), change.object.kind())
-                && holds(t.rule.event.as_ref(), &event(change.type_))
+                && holds(t.rule.event.as_ref(), &change.type_)
                 && t.rule.controller.as_deref().is_none_or(|c| controller == Some(c))
         };
         rules.iter().find(fits).map_or(Duration::ZERO, |t| t.lag.next())
@@ -116,7 +98,7 @@ impl Timing for ClusterTiming {
     fn call(&self, call: &Call<'_>) -> CallTiming {
         let fits = |t: &&CallTimes| {
             t.rule.actor.as_deref().is_none_or(|a| a == call.actor)
-                && holds(t.rule.verb.as_ref(), &verb(call.verb))
+                && holds(t.rule.verb.as_ref(), &call.verb)
                 && kind_holds(t.rule.kind.as_ref(), call.kind)
         };
         let found = self.calls.iter().find(fits);

@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use engine::api::Kind;
+use engine::client::Verb;
+use engine::store::ChangeType;
 use serde::{Deserialize, Serialize};
 use world::Timestamp;
 
@@ -167,22 +169,6 @@ pub struct CallRule {
     pub reply: Durations,
 }
 
-/// What is asked of the API server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Verb {
-    /// POST.
-    Create,
-    /// PUT.
-    Update,
-    /// PUT of the status.
-    UpdateStatus,
-    /// Server-side apply.
-    Apply,
-    /// DELETE.
-    Delete,
-}
-
 /// The watches.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
@@ -200,23 +186,11 @@ pub struct LagRule {
     /// Events of which kind.
     pub kind: Option<String>,
     /// `added`, `modified` or `deleted`.
-    pub event: Option<EventType>,
+    pub event: Option<ChangeType>,
     /// The controller whose handler it is (handler lags only).
     pub controller: Option<String>,
     /// How long.
     pub lag: Durations,
-}
-
-/// What happened to an object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum EventType {
-    /// Created.
-    Added,
-    /// Changed.
-    Modified,
-    /// Gone.
-    Deleted,
 }
 
 /// The kubelet.
