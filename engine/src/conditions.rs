@@ -6,6 +6,7 @@ use world::World;
 
 use crate::api::{Certificate, CertificateRequest, Condition, ConditionStatus, Kind, Time};
 use crate::log::{Logger, Message, catalogue as msg};
+use crate::work::place;
 
 /// An object that has conditions.
 pub trait Conditioned {
@@ -76,7 +77,7 @@ where
     let now = world.reading();
     new.last_transition_time = Some(Time::new(now.wall));
     // Between taking the time and printing it the process is busy.
-    world.work(&format!("conditions/{}/{}", R::KIND, new.type_)).await;
+    world.work(place(&format!("conditions/{}/{}", R::KIND, new.type_))).await;
     let (changed, added) = messages(R::KIND);
     let (kind, name, type_) = (R::KIND, &object.meta().name, &new.type_);
     match old {

@@ -9,7 +9,7 @@
 //! | `certificates`, `requests`, `orders`, `challenges`, `issuers`, `ingress_shim` | the controllers |
 //! | [`acme`], `pki` | the ACME client, and X.509 |
 //! | [`log`], [`recorder`], [`conditions`] | what people see: klog lines, events, conditions |
-//! | [`compat`] | what differs between releases, as data |
+//! | [`compat`], [`work`] | what differs between releases, and where computing takes time, as data |
 //!
 //! A controller looks at its caches, decides by a pure function what is to be done, and does that one thing;
 //! [`start`] runs them all. Time, network, randomness and keys come from [`world`] alone, so that the
@@ -35,5 +35,6 @@ pub mod queue;
 pub mod recorder;
 mod requests;
 pub mod store;
+pub mod work;
 
 pub use engine::{EngineConfig, start};

@@ -12,6 +12,7 @@ use crate::api::{Certificate, Kind, ObjectKey, PrivateKeyRotationPolicy, Resourc
 use crate::conditions::is_true;
 use crate::controller::{self, Context, Reconcile, SyncError, SyncResult};
 use crate::pki;
+use crate::work::place;
 
 const NAME: &str = "certificates-key-manager";
 
@@ -120,7 +121,7 @@ impl KeyManager {
         let target = target_secret(&self.caches.secrets, certificate);
         let recorder = &self.context.recorder;
         // Reading or making a key takes the process a while.
-        self.context.world.work("certificates-key-manager/key").await;
+        self.context.world.work(place("certificates-key-manager/key")).await;
         let (key, reused) = match next_key(certificate, target.as_deref()) {
             NextKey::Reuse(key) => (key, true),
             NextKey::Generate => (self.generate(certificate)?, false),

@@ -14,6 +14,7 @@ use crate::conditions::{condition, is_true};
 use crate::controller::{self, Context, Reconcile, SyncError, SyncResult};
 use crate::log::catalogue as msg;
 use crate::pki;
+use crate::work::place;
 
 const NAME: &str = "certificates-request-manager";
 
@@ -73,7 +74,7 @@ impl RequestManager {
     }
 
     async fn create(&self, certificate: &Certificate, secret: &Secret, key: &PrivateKey) -> SyncResult {
-        self.context.world.work("certificates-request-manager/csr").await;
+        self.context.world.work(place("certificates-request-manager/csr")).await;
         let csr = pki::make_request(certificate, key).map_err(SyncError::other)?;
         let mut request = CertificateRequest::default();
         let meta = &mut request.metadata;

@@ -13,6 +13,7 @@ use crate::controller::{self, Context, Reconcile, SyncError, SyncResult};
 use crate::log::catalogue as msg;
 use crate::pki;
 use crate::queue::ScheduledQueue;
+use crate::work::place;
 
 const NAME: &str = "certificates-trigger";
 
@@ -95,7 +96,7 @@ impl Trigger {
     ) -> SyncResult {
         let world = &self.context.world;
         log.info(&msg::MUST_BE_REISSUED, &[("reason", reason.into()), ("message", message.as_str().into())]);
-        world.work("certificates-trigger/issue").await;
+        world.work(place("certificates-trigger/issue")).await;
         let wanted = conditions::new(CONDITION_ISSUING, ConditionStatus::True, reason, message.clone());
         let condition = transition(world, log, certificate, wanted).await;
         let write = self.context.client.update_status(certificate, |c| put(c, &condition)).await;

@@ -8,6 +8,7 @@ use crate::controller::{Context, Reconcile, SyncError, SyncResult, not_in_cache}
 use crate::informer::Lister;
 use crate::log::{Logger, catalogue as msg};
 use crate::queue::WorkQueue;
+use crate::work::place;
 
 pub(super) struct Challenges {
     context: Context,
@@ -132,7 +133,7 @@ impl Challenges {
                 return absorb(status, &error, "Failed to retrieve Order resource");
             }
         }
-        self.context.world.work("challenges/accepted").await;
+        self.context.world.work(place("challenges/accepted")).await;
         match client.wait_authorization(&challenge.spec.authorization_url).await {
             Ok(authorization) => {
                 status.state = authorization.status;
@@ -151,7 +152,7 @@ impl Challenges {
                     self.context.recorder.warning(challenge, "Failed", &text);
                     return Ok(());
                 }
-                self.context.world.work("challenges/wait failed").await;
+                self.context.world.work(place("challenges/wait failed")).await;
                 absorb(status, &error, "Failed to retrieve Order resource")
             }
         }

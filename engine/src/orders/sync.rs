@@ -22,6 +22,7 @@ use crate::informer::Lister;
 use crate::log::{Logger, Message, catalogue as msg};
 use crate::queue::WorkQueue;
 use crate::store::ApiError;
+use crate::work::place;
 
 pub(super) struct Orders {
     context: Context,
@@ -379,7 +380,7 @@ impl Reconcile for Orders {
         // The release logs the error of the sync here, not that of the write: null when the sync had none.
         let sync_error = result.err().map(|e| e.to_string());
         log.error(&msg::ORDER_STATUS_WRITE_FAILED, sync_error.as_deref(), &[]);
-        self.context.world.work("orders/status write failed").await;
+        self.context.world.work(place("orders/status write failed")).await;
         match sync_error {
             None => Err(lost.into()),
             Some(first) => Err(SyncError::Other(format!("[{first}, {lost}]"))),

@@ -11,6 +11,7 @@ use world::{TaskHandle, World};
 
 use super::WorkQueue;
 use crate::api::ObjectKey;
+use crate::work::place;
 
 /// A queue in front of a [`WorkQueue`] that holds each key until its time.
 #[derive(Clone, Debug)]
@@ -39,7 +40,7 @@ impl ScheduledQueue {
         let timer = self.world.spawn(&format!("{name} scheduled"), async move {
             world.sleep(wait).await;
             // How late the process gets to it: it may be throttled or collecting garbage just then.
-            world.work(&format!("{name}/timer")).await;
+            world.work(place(&format!("{name}/timer"))).await;
             queue.add(waking);
         });
         let old = self.timers.lock().unwrap_or_else(PoisonError::into_inner).insert(key, timer);

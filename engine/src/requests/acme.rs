@@ -15,6 +15,7 @@ use crate::log::{Logger, catalogue as msg};
 use crate::pki;
 use crate::recorder::EventType;
 use crate::store::ApiError;
+use crate::work::place;
 
 const NAME: &str = "certificaterequests-issuer-acme";
 
@@ -226,7 +227,7 @@ impl AcmeRequests {
             }
         }
         log.info(&msg::CERTIFICATE_ISSUED, &[]);
-        self.context.world.work("certificaterequests-issuer-acme/issued").await;
+        self.context.world.work(place("certificaterequests-issuer-acme/issued")).await;
         Ok(Some(Report::issued(order.status.certificate.clone())))
     }
 

@@ -143,6 +143,11 @@ impl Missing {
 pub(crate) fn check(scenario: &Scenario, objects: &[Object]) -> Result<(), Missing> {
     check_hosts(scenario)?;
     check_kinds(scenario)?;
+    let known = |place: &String| engine::work::PLACES.iter().any(|(known, _)| known == place);
+    if let Some(place) = scenario.engine.work.keys().find(|place| !known(place)) {
+        let places: Vec<String> = engine::work::PLACES.iter().map(|(p, _)| (*p).to_owned()).collect();
+        return Err(Missing::new(&format!("engine.work[{place}]"), "place of work", place, &places));
+    }
     let releases: Vec<String> = engine::compat::RELEASES.iter().map(|(n, _)| (*n).to_owned()).collect();
     if !releases.contains(&scenario.engine.compat) {
         return Err(Missing::new("engine.compat", "release", &scenario.engine.compat, &releases));

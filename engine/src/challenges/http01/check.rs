@@ -8,6 +8,7 @@ use super::Solver;
 use crate::api::Challenge;
 use crate::controller::{SyncError, SyncResult};
 use crate::log::Logger;
+use crate::work::place;
 
 /// Redirects that are followed.
 const REDIRECTS_MAX: usize = 10;
@@ -33,7 +34,7 @@ impl Solver {
         // What the process does between the answer and the line that tells of it.
         let checked = checked.unwrap_or_else(|_| Err(SyncError::other("context deadline exceeded")));
         if checked.is_err() {
-            world.work("challenges/selfCheck").await;
+            world.work(place("challenges/selfCheck")).await;
         }
         checked
     }

@@ -13,6 +13,7 @@ use crate::controller::{Context, SyncError, SyncResult};
 use crate::informer::Lister;
 use crate::log::{Logger, Message, catalogue as msg};
 use crate::store::ApiError;
+use crate::work::place;
 
 /// Presents, checks and cleans up. What exists it reads from the caches, so that an object that was made a moment
 /// ago may be made again.
@@ -94,7 +95,7 @@ impl Solver {
     ) -> Result<Arc<R>, SyncError> {
         let log = log.with_name(words.logger);
         // Where the n-th look spends its time is for the scenario to say.
-        self.context.world.work(&format!("challenges/{}", words.logger)).await;
+        self.context.world.work(place(&format!("challenges/{}", words.logger))).await;
         let mut found = self.existing(&log, lister, challenge);
         match (found.pop(), found.is_empty()) {
             (Some(only), true) => {
