@@ -69,7 +69,7 @@ pub fn load(folder: &Path) -> Result<Loaded, ScriptError> {
     };
     let objects = manifests(folder)?;
     check(&scenario, &objects).map_err(|missing| {
-        let error = source.error(node.locate(&missing.path), missing.message).with_label("not there");
+        let error = source.error(node.locate(&missing.path), missing.message).with_label("said here");
         match missing.help {
             Some(help) => error.with_help(help),
             None => error,
@@ -112,7 +112,7 @@ pub(crate) fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>)
     near.min().filter(|(distance, k)| *distance <= k.len().max(wrong.len()).div_ceil(2)).map(|(_, k)| k)
 }
 
-/// Something that a script refers to and that is not there.
+/// Something that a script refers to and that is not there, or cannot be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, miette::Diagnostic)]
 #[error("{message}")]
 pub struct Missing {
@@ -143,6 +143,7 @@ impl Missing {
 pub(crate) fn check(scenario: &Scenario, objects: &[Object]) -> Result<(), Missing> {
     check_hosts(scenario)?;
     check_kinds(scenario)?;
+    check_zones(scenario)?;
     let known = |place: &String| engine::work::PLACES.iter().any(|(known, _)| known == place);
     if let Some(place) = scenario.engine.work.keys().find(|place| !known(place)) {
         let places: Vec<String> = engine::work::PLACES.iter().map(|(p, _)| (*p).to_owned()).collect();
@@ -188,6 +189,18 @@ fn check_hosts(scenario: &Scenario) -> Result<(), Missing> {
             let hosts: Vec<String> = scenario.hosts.keys().cloned().collect();
             Err(Missing::new(path, "host", host, &hosts))
         }
+    }
+}
+
+/// The server itself says whether it can serve the zones; it needs a world to be made in, but nothing of it.
+fn check_zones(scenario: &Scenario) -> Result<(), Missing> {
+    let config = mock_dns::Config { zones: scenario.dns.zones.clone(), ..mock_dns::Config::default() };
+    let made = world::sim::run(world::sim::Config::default(), |world| async move {
+        mock_dns::Dns::new(world, config).err().map(|error| error.to_string())
+    });
+    match made.map(|finished| finished.value) {
+        Ok(Some(message)) => Err(Missing { path: "dns.zones".to_owned(), message, help: None }),
+        _ => Ok(()),
     }
 }
 
