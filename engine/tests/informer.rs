@@ -1,5 +1,6 @@
 //! Between a write and what a controller knows of it: caches and handlers with their lags, the client's rate limit,
 //! server-side apply, and the waits of a work queue. All in virtual time.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

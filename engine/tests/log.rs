@@ -1,4 +1,5 @@
 //! The log's forms, as the release writes them, and as `tracing` events for those who embed the engine.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,5 @@
 //! The store against a small model: who wins, which versions and events come of it, and that a watch loses nothing.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::collections::BTreeMap;
 use std::time::Duration;

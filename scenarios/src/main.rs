@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use reports::{Outcome, RunRecord};
 use scenarios::library::Library;
 use scenarios::runner;
+use world::real::Stopwatch;
 
 /// Rehearse certificate issuance before production does.
 #[derive(Parser)]
@@ -126,19 +127,4 @@ fn run(library: &Library, names: Vec<String>, vary: &Vary, json: bool) -> miette
         println!("{}", reports::summary(&records));
     }
     Ok(records.iter().all(|r| r.outcome == Outcome::Passed))
-}
-
-/// How long a run takes on this machine: told on the terminal, never written to a record.
-#[expect(clippy::disallowed_types, reason = "wall time of the user's own waiting")]
-struct Stopwatch(std::time::Instant);
-
-#[expect(clippy::disallowed_types, reason = "wall time of the user's own waiting")]
-impl Stopwatch {
-    fn start() -> Self {
-        Stopwatch(std::time::Instant::now())
-    }
-
-    fn elapsed(&self) -> std::time::Duration {
-        self.0.elapsed()
-    }
 }

@@ -44,6 +44,22 @@ pub(crate) fn spawn(future: impl Future<Output = ()> + Send + 'static) -> tokio:
     tokio::spawn(future).abort_handle()
 }
 
+/// How long something takes on this machine: for people who wait, never for an artefact.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// Starts now.
+    pub fn start() -> Self {
+        Stopwatch(Instant::now())
+    }
+
+    /// Since the start.
+    pub fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
 /// The operating system gave no randomness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the operating system gave no randomness")]
