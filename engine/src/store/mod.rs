@@ -219,7 +219,7 @@ impl Store {
         let stored = self.get(kind, key);
         let wanted = apply(stored.as_ref()).ok_or_else(|| ApiError::not_found(kind, key))?;
         match stored {
-            None => self.insert(wanted),
+            None => self.create(wanted),
             Some(stored) => {
                 let version = stored.meta().resource_version;
                 let wanted = wanted.with_meta(|m| m.resource_version = version);

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use world::http::Client as HttpClient;
 use world::resolver::Resolver;
 
-use crate::api::{Challenge, Ingress, Pod, Resource, Service};
-use crate::controller::{Context, SyncError, SyncResult};
+use crate::api::{Challenge, Ingress, Kind, Pod, Resource, Service};
+use crate::controller::{Context, SyncError, SyncResult, not_in_cache};
 use crate::informer::Lister;
 use crate::log::{Logger, Message, catalogue as msg};
 use crate::store::ApiError;
@@ -133,8 +133,7 @@ impl Solver {
     /// An ingress of the user's own gets the path in front of its others.
     async fn add_path(&self, challenge: &Challenge, name: &str, service: &str) -> SyncResult {
         let key = crate::api::ObjectKey::new(challenge.metadata.namespace.as_str(), name);
-        let missing =
-            || ApiError::NotFound { resource: "ingresses.networking.k8s.io".into(), name: name.into() };
+        let missing = || SyncError::Other(not_in_cache(Kind::Ingress, &key));
         let ingress = self.ingresses.get(&key).ok_or_else(missing)?;
         if let Some(edited) = objects::with_path(&ingress, challenge, service) {
             self.context.client.update(edited).await?;
