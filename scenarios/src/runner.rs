@@ -29,6 +29,8 @@ pub struct Options {
     pub tape: Option<Tape>,
     /// Keep the records of the trace.
     pub keep_trace: bool,
+    /// Another bound on the polls of one instant.
+    pub polls_per_instant: Option<u64>,
 }
 
 /// Why a run did not begin.
@@ -71,7 +73,7 @@ pub fn run_with(loaded: &Loaded, options: &Options) -> Result<(RunRecord, Option
         costs: scenario.engine.work.iter().map(|(place, d)| (place.clone(), d.to_vec())).collect(),
         keep_trace: options.keep_trace,
         repeat: repeat(loaded, options),
-        ..sim::Config::default()
+        polls_per_instant: options.polls_per_instant.unwrap_or(sim::Config::default().polls_per_instant),
     };
     let (inside, objects) = (scenario.clone(), loaded.objects.clone());
     let ran = sim::run(config, move |world| async move { rehearse(world, inside, objects).await });

@@ -75,3 +75,21 @@ fn other_schedules_renew_the_certificate_too() {
         assert_eq!(again.fingerprint, record.fingerprint, "tape {seed}");
     }
 }
+
+/// A run that cannot go on says who, where, when, and the command that repeats it.
+#[test]
+fn a_run_that_is_stopped_says_how_to_repeat_it() {
+    let overrides = vec!["cluster.kubelet.podStart=1s".to_owned()];
+    let options = Options { seed: 3, overrides, polls_per_instant: Some(50), ..Options::default() };
+    let (record, trace) = run_with(&load(NAME), &options).unwrap();
+    let Outcome::Stopped { report } = record.outcome else { panic!("{:?}", record.outcome) };
+    assert!(trace.is_none());
+    for said in [
+        "livelock: 51 polls within one instant, the last one of ",
+        "(spawned at ",
+        "at 2022-05-05T09:49:02.930339205Z (0ns after the start), seed 3",
+        "repeat with: rehearse run rancher-renewal --seed 3 --set 'cluster.kubelet.podStart=1s'",
+    ] {
+        assert!(report.contains(said), "{said:?} is missing in\n{report}");
+    }
+}

@@ -6,7 +6,7 @@ use world::PrivateKey;
 
 use super::{
     ANNOTATION_CERTIFICATE_NAME, CA_CRT, CONDITION_DENIED, CONDITION_ISSUING, CONDITION_READY, Caches,
-    TLS_CRT, TLS_KEY, begin, data, next_revision, requests_of,
+    TLS_CRT, TLS_KEY, begin, next_revision, requests_of, target_key, target_secret,
 };
 use crate::api::{Certificate, CertificateRequest, ConditionStatus, Kind, ObjectKey, Secret, Time};
 use crate::conditions::{self, condition, is_true, put, remove, transition};
@@ -69,14 +69,7 @@ impl Issuing {
         if !is_true(certificate.as_ref(), CONDITION_ISSUING) {
             return self.keep_secret_labelled(&certificate).await;
         }
-        let Some(name) = certificate.status.next_private_key_secret_name.clone() else { return Ok(()) };
-        let Some(next) = self.caches.secrets.get(&ObjectKey::new(key.namespace.as_str(), name)) else {
-            return Ok(());
-        };
-        let Ok(private_key) = PrivateKey::from_pem(data(&next, TLS_KEY)) else { return Ok(()) };
-        if !pki::key_violations(private_key.public(), &certificate.spec).is_empty() {
-            return Ok(());
-        }
+        let Some((_, private_key)) = self.caches.next_private_key(&certificate) else { return Ok(()) };
         let requests = requests_of(&self.caches.requests, &certificate, next_revision(&certificate));
         let [request] = requests.as_slice() else { return Ok(()) };
         if !pki::request_violations(&request.spec, &certificate.spec).is_ok_and(|v| v.is_empty()) {
@@ -142,8 +135,7 @@ impl Issuing {
         key: &PrivateKey,
         leaf: &pki::Leaf,
     ) -> SyncResult {
-        let target =
-            ObjectKey::new(certificate.metadata.namespace.as_str(), certificate.spec.secret_name.as_str());
+        let target = target_key(certificate);
         let apply = |stored: Option<&Secret>| {
             let mut secret = stored.cloned().unwrap_or_default();
             secret.metadata.namespace.clone_from(&target.namespace);
@@ -166,25 +158,18 @@ impl Issuing {
     /// What the specification's `secretTemplate` asks for is kept true after the issuance, too.
     async fn keep_secret_labelled(&self, certificate: &Certificate) -> SyncResult {
         let Some(template) = &certificate.spec.secret_template else { return Ok(()) };
-        let target =
-            ObjectKey::new(certificate.metadata.namespace.as_str(), certificate.spec.secret_name.as_str());
-        let Some(secret) = self.caches.secrets.get(&target) else { return Ok(()) };
-        let missing = |have: &std::collections::BTreeMap<String, String>,
-                       want: &std::collections::BTreeMap<String, String>| {
-            want.iter().any(|(k, v)| have.get(k) != Some(v))
-        };
-        if !missing(&secret.metadata.labels, &template.labels)
-            && !missing(&secret.metadata.annotations, &template.annotations)
-        {
-            return Ok(());
-        }
-        let apply = |stored: Option<&Secret>| {
-            let mut secret = stored.unwrap_or(&secret).clone();
+        let Some(secret) = target_secret(&self.caches.secrets, certificate) else { return Ok(()) };
+        let labelled = |stored: &Secret| {
+            let mut secret = stored.clone();
             secret.metadata.labels.extend(template.labels.clone());
             secret.metadata.annotations.extend(template.annotations.clone());
             secret
         };
-        self.context.client.apply(&target, apply).await?;
+        if labelled(&secret) == *secret {
+            return Ok(());
+        }
+        let apply = |stored: Option<&Secret>| labelled(stored.unwrap_or(&secret));
+        self.context.client.apply(&target_key(certificate), apply).await?;
         Ok(())
     }
 }

@@ -14,13 +14,14 @@ mod trigger;
 
 use std::sync::Arc;
 
-use world::Timestamp;
+use world::{PrivateKey, Timestamp};
 
 use crate::api::{
     Certificate, CertificateRequest, GoDuration, Kind, ObjectKey, OwnerReference, Resource, Secret,
 };
 use crate::controller::{self, Context};
 use crate::informer::Lister;
+use crate::pki;
 use crate::queue::WorkQueue;
 
 /// Starts all of them.
@@ -38,6 +39,17 @@ struct Caches {
     certificates: Lister<Certificate>,
     requests: Lister<CertificateRequest>,
     secrets: Lister<Secret>,
+}
+
+impl Caches {
+    /// The temporary Secret of a running issuance and the key in it, if it is there, named by the status, can be
+    /// read, and fits the specification.
+    fn next_private_key(&self, certificate: &Certificate) -> Option<(Arc<Secret>, PrivateKey)> {
+        let name = certificate.status.next_private_key_secret_name.as_deref()?;
+        let secret = self.secrets.get(&ObjectKey::new(certificate.metadata.namespace.as_str(), name))?;
+        let key = PrivateKey::from_pem(data(&secret, TLS_KEY)).ok()?;
+        pki::key_violations(key.public(), &certificate.spec).is_empty().then_some((secret, key))
+    }
 }
 
 /// What each of these controllers begins with: its context, its caches, and a queue that Certificates and the
@@ -117,10 +129,14 @@ pub(crate) fn requests_of(
     owned
 }
 
+/// The Secret that the Certificate names.
+pub(crate) fn target_key(certificate: &Certificate) -> ObjectKey {
+    ObjectKey::new(certificate.metadata.namespace.as_str(), certificate.spec.secret_name.as_str())
+}
+
 /// The Secret that the Certificate names, if the cache has it.
 pub(crate) fn target_secret(secrets: &Lister<Secret>, certificate: &Certificate) -> Option<Arc<Secret>> {
-    secrets
-        .get(&ObjectKey::new(certificate.metadata.namespace.as_str(), certificate.spec.secret_name.as_str()))
+    secrets.get(&target_key(certificate))
 }
 
 /// When a certificate is renewed: `renewBefore` (a third of its life unless the specification names a shorter

@@ -6,7 +6,7 @@ use world::PrivateKey;
 
 use super::{
     ANNOTATION_CERTIFICATE_NAME, ANNOTATION_PRIVATE_KEY_SECRET, ANNOTATION_REVISION, CONDITION_ISSUING,
-    CONDITION_READY, Caches, TLS_KEY, begin, controller_reference, data, next_revision, revision_of,
+    CONDITION_READY, Caches, begin, controller_reference, next_revision, revision_of,
 };
 use crate::api::hash::shorten_to_52;
 use crate::api::{Certificate, CertificateRequest, Kind, ObjectKey, Resource as _, Secret};
@@ -133,14 +133,7 @@ impl Reconcile for RequestManager {
         if !is_true(certificate.as_ref(), CONDITION_ISSUING) {
             return Ok(());
         }
-        let Some(name) = certificate.status.next_private_key_secret_name.clone() else { return Ok(()) };
-        let Some(secret) = self.caches.secrets.get(&ObjectKey::new(key.namespace.as_str(), name)) else {
-            return Ok(());
-        };
-        let Ok(private_key) = PrivateKey::from_pem(data(&secret, TLS_KEY)) else { return Ok(()) };
-        if !pki::key_violations(private_key.public(), &certificate.spec).is_empty() {
-            return Ok(());
-        }
+        let Some((secret, private_key)) = self.caches.next_private_key(&certificate) else { return Ok(()) };
         let log = self.context.log.with_value("key", key.to_string());
         let mut kept = 0;
         for request in self.caches.requests.owned_by(&key.namespace, &certificate.metadata.uid) {
