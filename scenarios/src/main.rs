@@ -1,6 +1,6 @@
 //! `rehearse`: lists, runs and replays scenarios.
-#![expect(clippy::print_stdout, reason = "its output is what it is for")]
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -59,6 +59,12 @@ struct Vary {
     set: Vec<String>,
 }
 
+/// Writes to standard output. Who reads it may stop reading (`| head`): then there is nobody to tell.
+fn say(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
 /// Something was wrong with what was given.
 const BAD_INPUT: u8 = 2;
 
@@ -83,20 +89,20 @@ fn command(cli: Cli) -> miette::Result<bool> {
     match cli.command {
         Command::List => {
             for name in library.names() {
-                println!("{name:<24} {}", library.load(&name)?.scenario.title);
+                say(&format!("{name:<24} {}\n", library.load(&name)?.scenario.title));
             }
             Ok(true)
         }
         Command::Show { name } => {
             let loaded = library.load(&name)?;
             let json = serde_json::to_string_pretty(&loaded.scenario);
-            println!("{}", json.map_err(|e| miette::miette!("{e}"))?);
+            say(&format!("{}\n", json.map_err(|e| miette::miette!("{e}"))?));
             Ok(true)
         }
         Command::Replay { name, vary } => {
             let loaded = library.load(&name)?;
             let record = runner::run(&loaded, vary.seed, &vary.set)?;
-            print!("{}", reports::klog(&record));
+            say(&reports::klog(&record));
             if let Outcome::Stopped { report } = &record.outcome {
                 eprintln!("{report}");
                 return Ok(false);
@@ -116,15 +122,14 @@ fn run(library: &Library, names: Vec<String>, vary: &Vary, json: bool) -> miette
         let watch = Stopwatch::start();
         let record = runner::run(scenario, vary.seed, &vary.set)?;
         if json {
-            println!("{}", serde_json::to_string(&record).map_err(|e| miette::miette!("{e}"))?);
+            say(&format!("{}\n", serde_json::to_string(&record).map_err(|e| miette::miette!("{e}"))?));
         } else {
-            println!("{}", reports::line(&record, watch.elapsed()));
-            print!("{}", reports::differences(&record));
+            say(&format!("{}\n{}", reports::line(&record, watch.elapsed()), reports::differences(&record)));
         }
         records.push(record);
     }
     if !json {
-        println!("{}", reports::summary(&records));
+        say(&format!("{}\n", reports::summary(&records)));
     }
     Ok(records.iter().all(|r| r.outcome == Outcome::Passed))
 }

@@ -82,6 +82,21 @@ fn replay_prints_klog_lines_and_nothing_else() {
     assert!(out.lines().all(|l| l.starts_with("I0507 13:") || l.starts_with("E0507 13:")), "{out}");
 }
 
+/// As with `| head -1`.
+#[test]
+fn a_reader_that_goes_away_is_no_panic() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_rehearse"))
+        .args(["replay", "rancher-renewal", "--library", LIBRARY])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(text(&output.stderr), "");
+    assert!(output.status.success());
+}
+
 #[test]
 fn an_override_is_reported_with_its_differences_and_exit_code_1() {
     let output = rehearse(&["run", "rancher-renewal", "--set", "ca.config.perspectives.1.queue=[3s]"]);
