@@ -1,0 +1,12 @@
+//! The body of an ACME request.
+#![no_main]
+
+use mock_ca::wfe::jws::Jws;
+
+libfuzzer_sys::fuzz_target!(|body: &[u8]| {
+    if let Ok(jws) = Jws::parse(body) {
+        let _ = jws.identity();
+        let _ = jws.payload();
+        let _ = jws.url();
+    }
+});
