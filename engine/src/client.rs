@@ -300,6 +300,13 @@ impl Client {
     }
 }
 
+/// Whether a change makes a difference to what was read: a write that makes none is left out.
+pub(crate) fn would_change<R: Resource>(cached: &R, change: impl Fn(&mut R)) -> bool {
+    let mut changed = cached.clone();
+    change(&mut changed);
+    changed != *cached
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

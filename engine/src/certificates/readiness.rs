@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::policies::{Input, is_not_ready};
 use super::{CONDITION_READY, Caches, TLS_CRT, begin, data, renewal_time, requests_of, target_secret};
-use crate::api::{Certificate, CertificateStatus, Condition, ConditionStatus, Kind, ObjectKey, Secret, Time};
+use crate::api::{Certificate, Condition, ConditionStatus, Kind, ObjectKey, Secret, Time};
+use crate::client::would_change;
 use crate::conditions::{self, put, transition};
 use crate::controller::{self, Context, Reconcile, SyncResult};
 use crate::pki;
@@ -28,19 +29,6 @@ fn times(certificate: &Certificate, secret: Option<&Secret>) -> [Option<Time>; 3
     let Some(leaf) = secret.and_then(|s| pki::leaf(data(s, TLS_CRT)).ok()) else { return [None; 3] };
     let renewal = renewal_time(leaf.not_before, leaf.not_after, certificate.spec.renew_before);
     [leaf.not_before, leaf.not_after, renewal].map(|t| Some(Time::new(t)))
-}
-
-impl Readiness {
-    fn unchanged(
-        &self,
-        before: &CertificateStatus,
-        change: impl Fn(&mut Certificate),
-        of: &Certificate,
-    ) -> bool {
-        let mut after = of.clone();
-        change(&mut after);
-        after.status == *before
-    }
 }
 
 impl Reconcile for Readiness {
@@ -73,10 +61,9 @@ impl Reconcile for Readiness {
             [c.status.not_before, c.status.not_after, c.status.renewal_time] = times;
             put(c, &condition);
         };
-        if self.unchanged(&certificate.status, change, &certificate) {
-            return Ok(());
+        if would_change(certificate.as_ref(), change) {
+            self.context.client.update_status(certificate.as_ref(), change).await?;
         }
-        self.context.client.update_status(certificate.as_ref(), change).await?;
         Ok(())
     }
 }

@@ -66,7 +66,7 @@ impl Challenges {
             Step::Release | Step::Nothing => Ok(()),
             Step::Finish => {
                 if challenge.status.presented
-                    && let Err(error) = self.clean_up(log, challenge).await
+                    && let Err(error) = self.http01.clean_up(challenge).await
                 {
                     let text = format!("Error cleaning up challenge: {error}");
                     self.context.recorder.warning(challenge, "CleanUpError", &text);
@@ -158,15 +158,11 @@ impl Challenges {
         }
     }
 
-    async fn clean_up(&self, log: &Logger, challenge: &Challenge) -> SyncResult {
-        self.http01.clean_up(&log.with_name("http01"), challenge).await
-    }
-
     /// Cleans up if need be, writes the status, and takes our finalizer away, upon which the object goes. In this
     /// release an error of the clean-up is logged and forgotten.
     async fn release(&self, log: &Logger, challenge: &Challenge) -> SyncResult {
         if challenge.status.processing
-            && let Err(error) = self.clean_up(&log.with_name("finalizer"), challenge).await
+            && let Err(error) = self.http01.clean_up(challenge).await
         {
             let text = format!("Error cleaning up challenge: {error}");
             self.context.recorder.warning(challenge, "CleanUpError", &text);

@@ -1,6 +1,7 @@
 //! issuers and clusterissuers: makes an issuer ready to be used.
 
 mod acme;
+mod reference;
 
 use std::sync::Arc;
 
@@ -9,10 +10,13 @@ use crate::api::{
     ClusterIssuer, Condition, ConditionStatus, Issuer, IssuerSpec, IssuerStatus, Kind, Object, ObjectKey,
     Resource, Secret,
 };
+use crate::client::would_change;
 use crate::conditions::{self, Conditioned, put, transition};
 use crate::controller::{self, Context, Reconcile, SyncError, SyncResult, not_in_cache};
 use crate::informer::Lister;
 use crate::log::{Message, catalogue as msg};
+
+pub(crate) use reference::{IssuerListers, watch_issuers_of};
 
 /// What Issuer and ClusterIssuer have in common.
 pub(crate) trait AnyIssuer: Resource + Conditioned {
@@ -153,9 +157,7 @@ impl<R: AnyIssuer> Reconcile for Issuers<R> {
             }
             put(i, &condition);
         };
-        let mut after = issuer.as_ref().clone();
-        change(&mut after);
-        if after.status() != issuer.status() {
+        if would_change(issuer.as_ref(), change) {
             self.context.client.update_status(issuer.as_ref(), change).await?;
         }
         setup.retry.map_or(Ok(()), Err)

@@ -12,13 +12,14 @@ use super::solver;
 use crate::acme::{self, AcmeClient, AcmeClients, AcmeError, Identifier, identifier_type};
 use crate::api::hash::compute_name;
 use crate::api::{
-    AcmeAuthorization, AcmeChallenge, AcmeChallengeType, AcmeIssuer, Challenge, ChallengeSpec, ClusterIssuer,
-    Issuer, Kind, ObjectKey, Order, OrderStatus, Resource as _, State, Time,
+    AcmeAuthorization, AcmeChallenge, AcmeChallengeType, AcmeIssuer, Challenge, ChallengeSpec, Kind,
+    ObjectKey, Order, OrderStatus, Resource as _, State, Time,
 };
 use crate::certificates::controller_reference;
 use crate::challenges::FINALIZER;
 use crate::controller::{Context, Reconcile, SyncError, SyncResult, not_in_cache};
 use crate::informer::Lister;
+use crate::issuers::IssuerListers;
 use crate::log::{Logger, Message, catalogue as msg};
 use crate::queue::WorkQueue;
 use crate::store::ApiError;
@@ -30,8 +31,7 @@ pub(super) struct Orders {
     queue: WorkQueue,
     orders: Lister<Order>,
     challenges: Lister<Challenge>,
-    issuers: Lister<Issuer>,
-    cluster_issuers: Lister<ClusterIssuer>,
+    issuers: IssuerListers,
 }
 
 impl Orders {
@@ -41,8 +41,7 @@ impl Orders {
             queue: queue.clone(),
             orders: context.informers.lister(),
             challenges: context.informers.lister(),
-            issuers: context.informers.lister(),
-            cluster_issuers: context.informers.lister(),
+            issuers: IssuerListers::new(&context.informers),
             context: context.clone(),
         }
     }
@@ -58,23 +57,14 @@ impl Orders {
             Step::Nothing => Ok(()),
             Step::CreateOrder => self.create(log, &client, order, status).await,
             Step::FetchOrder => {
-                let fetched = client.get_order(&order.status.url).await;
-                if let Some(at_ca) = self.check(
-                    log,
-                    &msg::ORDER_FETCH_BAD_REQUEST,
-                    "Failed to retrieve Order resource",
-                    status,
-                    fetched,
-                )? {
+                if let Some(at_ca) = self.fetch(log, &client, order, status).await? {
                     copy_order(status, &at_ca);
                 }
                 Ok(())
             }
             Step::FetchAuthorizations => self.fetch_authorizations(log, &client, status).await,
             Step::FetchCertificate => {
-                let fetched = client.get_order(&order.status.url).await;
-                let text = "Failed to retrieve Order resource";
-                if let Some(at_ca) = self.check(log, &msg::ORDER_FETCH_BAD_REQUEST, text, status, fetched)? {
+                if let Some(at_ca) = self.fetch(log, &client, order, status).await? {
                     let chain =
                         client.fetch_certificate(&at_ca.certificate).await.map_err(SyncError::other)?;
                     self.store_certificate(order, status, chain);
@@ -106,6 +96,19 @@ impl Orders {
             }
             Err(error) => Err(SyncError::other(error)),
         }
+    }
+
+    /// The order as the CA has it; `None` when the CA's refusal has ended the Order.
+    async fn fetch(
+        &self,
+        log: &Logger,
+        client: &AcmeClient,
+        order: &Order,
+        status: &mut OrderStatus,
+    ) -> Result<Option<acme::Order>, SyncError> {
+        let fetched = client.get_order(&order.status.url).await;
+        let text = "Failed to retrieve Order resource";
+        self.check(log, &msg::ORDER_FETCH_BAD_REQUEST, text, status, fetched)
     }
 
     async fn create(
@@ -191,12 +194,7 @@ impl Orders {
             ChallengeStep::Delete(keys) => self.delete(&keys).await,
             ChallengeStep::Finalize => self.finalize(log, client, order, status).await,
             ChallengeStep::Compare => {
-                let fetched = client.get_order(&order.status.url).await;
-                let text = "Failed to retrieve Order resource";
-                let Some(at_ca) = self.check(log, &msg::ORDER_FETCH_BAD_REQUEST, text, status, fetched)?
-                else {
-                    return Ok(());
-                };
+                let Some(at_ca) = self.fetch(log, client, order, status).await? else { return Ok(()) };
                 match compare(owned, at_ca.status) {
                     Comparison::CopyState => self.copy_state(status, &at_ca),
                     Comparison::WaitForCa => {
@@ -211,13 +209,7 @@ impl Orders {
     }
 
     fn issuer(&self, order: &Order) -> Option<AcmeIssuer> {
-        let issuer = &order.spec.issuer_ref;
-        if issuer.kind_or_default() == "ClusterIssuer" {
-            let found = self.cluster_issuers.get(&ObjectKey::new("", issuer.name.as_str()))?;
-            return found.spec.acme.clone();
-        }
-        let key = ObjectKey::new(order.metadata.namespace.as_str(), issuer.name.as_str());
-        self.issuers.get(&key)?.spec.acme.clone()
+        self.issuers.get(&order.spec.issuer_ref, &order.metadata.namespace)?.0.acme
     }
 
     /// One Challenge per authorization that was not valid from the start.

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use crate::api::hash::compute_name;
 use crate::api::{
-    ByteString, CertificateRequest, ClusterIssuer, ConditionStatus, Issuer, IssuerSpec, IssuerStatus, Kind,
-    Object, ObjectKey, Order, OrderSpec, Resource as _, State, Time,
+    ByteString, CertificateRequest, ConditionStatus, Kind, ObjectKey, Order, OrderSpec, Resource as _, State,
+    Time,
 };
 use crate::certificates::{CONDITION_APPROVED, CONDITION_DENIED, CONDITION_READY, controller_reference};
+use crate::client::would_change;
 use crate::conditions::{self, condition, is_true, put, transition};
 use crate::controller::{self, Context, Reconcile, SyncError, SyncResult};
 use crate::informer::Lister;
+use crate::issuers::{IssuerListers, watch_issuers_of};
 use crate::log::{Logger, catalogue as msg};
 use crate::pki;
 use crate::recorder::EventType;
@@ -23,8 +25,7 @@ struct AcmeRequests {
     context: Context,
     requests: Lister<CertificateRequest>,
     orders: Lister<Order>,
-    issuers: Lister<Issuer>,
-    cluster_issuers: Lister<ClusterIssuer>,
+    issuers: IssuerListers,
 }
 
 pub(crate) fn start(context: &Context) {
@@ -32,21 +33,11 @@ pub(crate) fn start(context: &Context) {
     let queue = context.queue(NAME, context.compat.backoff_requests);
     controller::watch_self(&context, NAME, Kind::CertificateRequest, &queue);
     controller::watch_owned(&context, NAME, Kind::Order, Kind::CertificateRequest, &queue);
-    for kind in [Kind::Issuer, Kind::ClusterIssuer] {
-        let requests = context.informers.lister::<CertificateRequest>();
-        controller::watch(&context, NAME, kind, &queue, move |issuer: &Object| {
-            let name = &issuer.meta().name;
-            let refers = |r: &CertificateRequest| {
-                r.spec.issuer_ref.name == *name && r.spec.issuer_ref.kind_or_default() == kind.as_str()
-            };
-            requests.list(refers).iter().map(|r| r.key()).collect()
-        });
-    }
+    watch_issuers_of::<CertificateRequest>(&context, NAME, &queue, |r| &r.spec.issuer_ref);
     let controller = AcmeRequests {
         requests: context.informers.lister(),
         orders: context.informers.lister(),
-        issuers: context.informers.lister(),
-        cluster_issuers: context.informers.lister(),
+        issuers: IssuerListers::new(&context.informers),
         context: context.clone(),
     };
     controller::start(&context, NAME, &queue, Arc::new(controller));
@@ -104,7 +95,7 @@ impl AcmeRequests {
         if !is_true(request, CONDITION_APPROVED) || decided {
             return Ok(None);
         }
-        let Some((spec, status)) = self.issuer(request) else {
+        let Some((spec, status)) = self.issuers.get(issuer_ref, &request.metadata.namespace) else {
             let kind = issuer_ref.kind_or_default();
             let text = format!(
                 "Referenced {kind:?} not found: {} {:?} not found",
@@ -131,17 +122,6 @@ impl AcmeRequests {
             log.error(&msg::REQUEST_SIGN_ERROR, Some(&error.to_string()), &[]);
         }
         signed
-    }
-
-    fn issuer(&self, request: &CertificateRequest) -> Option<(IssuerSpec, IssuerStatus)> {
-        let issuer = &request.spec.issuer_ref;
-        if issuer.kind_or_default() == "ClusterIssuer" {
-            let found = self.cluster_issuers.get(&ObjectKey::new("", issuer.name.as_str()))?;
-            return Some((found.spec.clone(), found.status.clone()));
-        }
-        let key = ObjectKey::new(request.metadata.namespace.as_str(), issuer.name.as_str());
-        let found = self.issuers.get(&key)?;
-        Some((found.spec.clone(), found.status.clone()))
     }
 
     async fn sign(
@@ -245,9 +225,7 @@ impl AcmeRequests {
             }
             put(r, &condition);
         };
-        let mut after = request.clone();
-        change(&mut after);
-        if after.status == request.status {
+        if !would_change(request, change) {
             return Ok(());
         }
         if let Some((type_, reason)) = report.event.filter(|_| !(was_pending && report.reason == "Pending")) {

@@ -161,7 +161,7 @@ impl Store {
         let kind = object.kind();
         let object = object.with_meta(|m| {
             if m.name.is_empty() && !m.generate_name.is_empty() {
-                m.name = format!("{}{}", m.generate_name, inner.names.suffix(kind, &m.generate_name));
+                m.name = format!("{}{}", m.generate_name, inner.names.suffix(kind));
             }
             if m.uid.is_empty() {
                 m.uid = inner.names.uid();

@@ -23,7 +23,7 @@ impl Names {
         Names { pinned: pinned.into_iter().map(|(kind, names)| (kind, names.into())).collect(), rng }
     }
 
-    pub(super) fn suffix(&mut self, kind: Kind, _prefix: &str) -> String {
+    pub(super) fn suffix(&mut self, kind: Kind) -> String {
         let pinned = self.pinned.get_mut(&kind).and_then(VecDeque::pop_front);
         pinned.unwrap_or_else(|| {
             (0..5).map(|_| char::from(ALPHABET[self.rng.below(ALPHABET.len() as u64) as usize])).collect()

@@ -173,7 +173,7 @@ impl Solver {
     }
 
     /// Removes what was made: pods, services, ingresses, in this order.
-    pub(super) async fn clean_up(&self, _: &Logger, challenge: &Challenge) -> SyncResult {
+    pub(super) async fn clean_up(&self, challenge: &Challenge) -> SyncResult {
         let mut errors = Vec::new();
         errors.extend(self.delete_all(&self.pods, challenge).await.err());
         errors.extend(self.delete_all(&self.services, challenge).await.err());
