@@ -36,6 +36,8 @@ pub mod ca;
 pub mod config;
 pub mod db;
 pub mod dialect;
+pub mod draws;
+pub mod issuance;
 pub mod journal;
 pub mod policy;
 pub mod problem;

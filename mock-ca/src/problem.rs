@@ -1,6 +1,10 @@
 //! Problem documents (RFC 7807) with ACME's types (RFC 8555 section 6.7).
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+
+use crate::dialect::Answer;
+use crate::policy::IdentifierType;
 
 /// The name space of ACME's problem types.
 pub const NAMESPACE: &str = "urn:ietf:params:acme:error:";
@@ -8,8 +12,8 @@ pub const NAMESPACE: &str = "urn:ietf:params:acme:error:";
 macro_rules! kinds {
     ($($(#[$doc:meta])* $Kind:ident = $name:literal, $status:literal;)+) => {
         /// A type of problem, with the status that it goes with.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        pub enum ProblemKind { $($(#[$doc])* $Kind,)+ }
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+        pub enum ProblemKind { $($(#[$doc])* #[serde(rename = $name)] $Kind,)+ }
 
         impl ProblemKind {
             /// All of them.
@@ -31,6 +35,8 @@ macro_rules! kinds {
 kinds! {
     /// The request names an account that does not exist.
     AccountDoesNotExist = "accountDoesNotExist", 400;
+    /// The certificate that an order replaces has been replaced.
+    AlreadyReplaced = "alreadyReplaced", 409;
     /// The certificate is revoked already.
     AlreadyRevoked = "alreadyRevoked", 400;
     /// The CSR is not acceptable.
@@ -45,12 +51,20 @@ kinds! {
     BadSignatureAlgorithm = "badSignatureAlgorithm", 400;
     /// CAA records forbid it.
     Caa = "caa", 403;
+    /// Several errors at once (RFC 8555 section 6.7.1).
+    Compound = "compound", 400;
+    /// Another object has it already.
+    Conflict = "conflict", 409;
     /// The server could not connect to what it validates.
     Connection = "connection", 400;
     /// A DNS query went wrong while validating.
     Dns = "dns", 400;
+    /// The server wants an external account binding.
+    ExternalAccountRequired = "externalAccountRequired", 403;
     /// A contact is no good address.
     InvalidContact = "invalidContact", 400;
+    /// The server has no such profile.
+    InvalidProfile = "invalidProfile", 400;
     /// The request is malformed.
     Malformed = "malformed", 400;
     /// The order is not in the state that finalization needs.
@@ -69,10 +83,12 @@ kinds! {
     UnsupportedContact = "unsupportedContact", 400;
     /// The server does not know this type of identifier.
     UnsupportedIdentifier = "unsupportedIdentifier", 400;
+    /// The account's owner has to do something at another place.
+    UserActionRequired = "userActionRequired", 403;
 }
 
 /// Why a request was refused, or a validation failed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, thiserror::Error)]
 #[error("{}: {detail}", kind.name())]
 pub struct Problem {
     /// Its type.
@@ -82,20 +98,30 @@ pub struct Problem {
     /// The HTTP status, which some situations change.
     pub status: u16,
     /// The algorithms that would have been good.
+    #[serde(skip)]
     pub algorithms: &'static [&'static str],
     /// One problem for each identifier.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub subproblems: Vec<Subproblem>,
+    /// Whether it is about an object that is not there, which some servers say without a document.
+    #[serde(skip)]
+    pub missing: bool,
+    /// Headers of its answer, as `Retry-After`.
+    #[serde(skip)]
+    pub headers: Vec<(&'static str, String)>,
 }
 
 /// A problem with one identifier (RFC 8555 section 6.7.1).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Subproblem {
     /// Its type.
     pub kind: ProblemKind,
     /// What a person reads.
     pub detail: String,
-    /// The DNS name.
-    pub name: String,
+    /// The type of identifier.
+    pub identifier: IdentifierType,
+    /// The identifier.
+    pub value: String,
 }
 
 impl Problem {
@@ -107,6 +133,8 @@ impl Problem {
             status: kind.status(),
             algorithms: &[],
             subproblems: Vec::new(),
+            missing: false,
+            headers: Vec::new(),
         }
     }
 
@@ -123,6 +151,16 @@ impl Problem {
     /// `malformed`, 404: what Boulder says of objects that are not there.
     pub fn not_found(detail: impl Into<String>) -> Self {
         Self::malformed(detail).with_status(404)
+    }
+
+    /// As [`Problem::not_found`], for objects with a URL of their own.
+    pub fn missing(detail: impl Into<String>) -> Self {
+        Problem { missing: true, ..Self::not_found(detail) }
+    }
+
+    /// A problem in a situation that servers answer differently.
+    pub fn answer(answer: Answer, detail: impl Into<String>) -> Self {
+        Self::new(answer.kind, detail).with_status(answer.status)
     }
 
     /// `serverInternal`, 500.
@@ -160,7 +198,7 @@ impl Problem {
                     "type": format!("{NAMESPACE}{}", sub.kind.name()),
                     "detail": sub.detail,
                     "status": sub.kind.status(),
-                    "identifier": { "type": "dns", "value": sub.name },
+                    "identifier": { "type": sub.identifier.as_str(), "value": sub.value },
                 })
             });
             document["subproblems"] = list.collect();

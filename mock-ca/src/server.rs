@@ -1,5 +1,6 @@
 //! The shell: one CA as a value that can be shared, served, and asked what it did.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -7,16 +8,18 @@ use axum::Router;
 use axum::extract::{RawPathParams, Request};
 use axum::response::Response;
 use axum::routing::any;
+use http::header;
 use http_body_util::{BodyExt as _, Limited};
-use std::collections::{BTreeMap, BTreeSet};
 use world::http::{Peer, Url};
 use world::tls::Acceptor;
 use world::{PublicKey, Rng, World};
 
 use crate::ca::{CaError, Hierarchy, WebIdentity};
 use crate::config::Config;
-use crate::db::{Account, Db, Issued, Tokens};
+use crate::db::{Account, Db, Ids, Issued, Tokens};
 use crate::dialect::{Dialect, Endpoint};
+use crate::draws::Draws;
+use crate::issuance;
 use crate::journal::{Event, Journal};
 use crate::policy::Policy;
 use crate::protocol::AccountState;
@@ -25,6 +28,7 @@ use crate::va::{self, View};
 use crate::wfe::jwk::Jwk;
 use crate::wfe::nonce::Nonces;
 use crate::wfe::reply::{Job, Reply};
+use crate::wfe::urls::Urls;
 use crate::wfe::{self, Incoming};
 
 /// A certificate authority. Clones are handles on the same one.
@@ -48,6 +52,7 @@ struct Inner {
 pub(crate) struct State {
     pub(crate) db: Db,
     pub(crate) nonces: Nonces,
+    pub(crate) draws: Draws,
     pub(crate) rng: Rng,
     visits: BTreeMap<Endpoint, usize>,
     validations: usize,
@@ -60,25 +65,31 @@ impl Ca {
     /// When the configuration has a base URL or a name that cannot be used.
     pub fn new(world: World, mut config: Config) -> Result<Self, CaError> {
         config.base_url.truncate(config.base_url.trim_end_matches('/').len());
-        let url: Url = config.base_url.parse().map_err(|e| CaError::Config(format!("baseUrl: {e}")))?;
+        let host = match config.base_url.as_str() {
+            "" => "localhost".to_owned(),
+            url => url.parse::<Url>().map_err(|e| CaError::Config(format!("baseUrl: {e}")))?.host,
+        };
+        let dialect = config.dialect.table();
         let label = |part: &str| format!("mock-ca {} {part}", world.host());
         let policy = Policy {
+            rules: &dialect.names,
             blocklist: lower(&config.blocklist),
             extra_suffixes: lower(&config.extra_suffixes),
-            names_max: config.names_max,
         };
         let tokens = Tokens::new(&config.tokens, world.rng(&label("tokens")));
-        let prefixed = config.dialect.table().nonce_prefix;
+        let ids = Ids::new(dialect.ids, config.ids.clone(), world.rng(&label("identifiers")));
+        let nonces = world.rng(&label("nonces"));
         let state = State {
-            db: Db::new(config.ids.clone(), tokens),
-            nonces: Nonces::new(world.rng(&label("nonces")), config.nonce_window, prefixed),
+            db: Db::new(ids, tokens),
+            nonces: Nonces::new(nonces, config.nonce_window, dialect.nonce_prefix, dialect.nonce_bytes),
+            draws: Draws::new(world.rng(&label("draws"))),
             rng: world.rng(&label("directory")),
             visits: BTreeMap::new(),
             validations: 0,
         };
         Ok(Ca(Arc::new(Inner {
             hierarchy: Hierarchy::new(&world, &config.hierarchy)?,
-            web: WebIdentity::new(&world, &url.host)?,
+            web: WebIdentity::new(&world, &host)?,
             views: View::all(&world, &config, &policy)?,
             journal: Journal::default(),
             state: Mutex::new(state),
@@ -90,15 +101,15 @@ impl Ca {
 
     /// The URL that a client is configured with.
     pub fn directory_url(&self) -> String {
-        self.url(Endpoint::Directory, &[])
+        Urls::configured(self.0.config.dialect, &self.0.config.base_url).url(Endpoint::Directory, &[])
     }
 
-    /// An account that exists from earlier. An account that has this number is replaced; a key that no
-    /// account can have (Ed25519) is ignored.
+    /// An account that exists from earlier. An account that has this number is replaced.
     pub fn add_account(&self, id: u64, key: PublicKey, contacts: Vec<String>) {
         let Some(key) = Jwk::of(&key) else { return };
         let created = self.0.world.now().truncate_to_secs();
-        let account = Account { key, contacts, status: AccountState::Valid, created };
+        let (key, status) = (Arc::new(key), AccountState::Valid);
+        let account = Account { key, contacts, status, created, external: None };
         self.state().db.put_account(id, account);
     }
 
@@ -121,6 +132,11 @@ impl Ca {
     pub fn issued(&self) -> Vec<Issued> {
         let state = self.state();
         state.db.issuance.iter().filter_map(|serial| state.db.certificates.get(serial)).cloned().collect()
+    }
+
+    /// The certificate with the intermediates of its n-th chain, PEM; `None` when there is no such chain.
+    pub fn chain_pem(&self, issued: &Issued, chain: usize) -> Option<String> {
+        self.0.hierarchy.chain_pem(&issued.leaf, issued.issuer, chain)
     }
 
     /// What it was made from.
@@ -183,10 +199,6 @@ impl Ca {
         &self.0.views
     }
 
-    pub(crate) fn url(&self, endpoint: Endpoint, ids: &[&str]) -> String {
-        format!("{}{}", self.0.config.base_url, self.dialect().path(endpoint, ids))
-    }
-
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -228,10 +240,7 @@ impl Ca {
         let received = self.0.world.now();
         let incoming = self.read(params, request).await;
         self.pace(endpoint).await;
-        let reply = {
-            let mut state = self.state();
-            wfe::answer(&self, &mut state, endpoint, &incoming)
-        };
+        let reply = wfe::answer(&self, endpoint, &incoming);
         self.conclude(Some(endpoint), received, incoming, reply)
     }
 
@@ -246,7 +255,12 @@ impl Ca {
         let peer: Option<IpAddr> = parts.extensions.get::<Peer>().map(|peer| peer.0.ip());
         // `None`: too long, or broken off, when nobody reads the answer.
         let body = Limited::new(body, self.dialect().body_max).collect().await.ok();
+        let host = match parts.uri.authority() {
+            Some(authority) => Some(authority.as_str()),
+            None => parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()),
+        };
         Incoming {
+            urls: Urls::new(&self.0.config, &parts.headers, host),
             method: parts.method,
             path: parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
             params,
@@ -302,8 +316,14 @@ impl Ca {
             Job::Issue { order, csr } => {
                 self.0.world.spawn("issuance", async move {
                     ca.pace(Endpoint::Issuance).await;
-                    let now = ca.0.world.now();
-                    let event = wfe::orders::issue(&ca, &mut ca.state(), order, &csr, now).1;
+                    let plan = issuance::prepare(&ca, &ca.state(), order, ca.0.world.now());
+                    let event = match plan {
+                        Ok(plan) => {
+                            let signed = issuance::sign(&ca, &plan, &csr);
+                            issuance::store(&mut ca.state(), &plan, signed)
+                        }
+                        Err(event) => *event,
+                    };
                     ca.0.journal.add(&ca.0.world, event);
                 });
             }

@@ -12,6 +12,8 @@ use world::keys::pem_encode;
 use world::{KeyAlgorithm, PrivateKey, Rng, Timestamp, World, hex};
 
 use crate::config::{Config, HierarchyNames};
+use crate::issuance::Plan;
+use crate::policy::Identifier;
 use csr::Csr;
 
 /// A hierarchy or a certificate could not be made.
@@ -47,6 +49,10 @@ const COMMON_NAME_MAX: usize = 64;
 const POLICIES_OID: &[u64] = &[2, 5, 29, 32];
 const POLICIES_DV: &[u8] = &[0x30, 0x0a, 0x30, 0x08, 0x06, 0x06, 0x67, 0x81, 0x0c, 0x01, 0x02, 0x01];
 
+/// The TLS feature extension (RFC 7633) with status_request: must-staple.
+const TLS_FEATURE_OID: &[u64] = &[1, 3, 6, 1, 5, 5, 7, 1, 24];
+const STATUS_REQUEST: &[u8] = &[0x30, 0x03, 0x02, 0x01, 0x05];
+
 /// The root, the intermediate, and the key that signs.
 pub struct Hierarchy {
     root: Vec<u8>,
@@ -68,8 +74,8 @@ pub struct Signed {
     pub serial: String,
     /// DER.
     pub leaf: Vec<u8>,
-    /// The certificate and its intermediates, PEM.
-    pub chain_pem: String,
+    /// Which of the hierarchy's issuers has signed it.
+    pub issuer: u16,
     /// Start of validity.
     pub not_before: Timestamp,
     /// End of validity, inclusive.
@@ -128,20 +134,41 @@ impl Hierarchy {
         &self.root
     }
 
-    /// Signs a certificate with the key of `csr` for `names`.
+    /// How many chains there are from a certificate of this issuer to a root.
+    pub fn chains(&self, issuer: u16) -> usize {
+        usize::from(issuer == 0)
+    }
+
+    /// The certificate and its intermediates, PEM, parted by an empty line as in Let's Encrypt's answers.
+    pub fn chain_pem(&self, leaf: &[u8], issuer: u16, chain: usize) -> Option<String> {
+        (chain < self.chains(issuer)).then(|| {
+            [pem_encode("CERTIFICATE", leaf), pem_encode("CERTIFICATE", &self.intermediate)].join("\n")
+        })
+    }
+
+    /// Signs a certificate with the key of `csr` for what is planned.
     ///
     /// # Errors
     /// When a name or a time cannot be in a certificate.
-    pub fn sign(
-        &self,
-        config: &Config,
-        csr: &Csr,
-        names: &[String],
-        now: Timestamp,
-    ) -> Result<Signed, CaError> {
-        let not_before = now.truncate_to_secs() - config.backdate;
-        let not_after = not_before + config.validity - Duration::from_secs(1);
-        let serial = [&[SERIAL_PREFIX][..], &self.serials.bytes::<SERIAL_BYTES>()].concat();
+    pub fn sign(&self, config: &Config, plan: &Plan, csr: &Csr) -> Result<Signed, CaError> {
+        let not_before = plan.not_before.unwrap_or_else(|| plan.at.truncate_to_secs() - config.backdate);
+        let not_after = not_before + plan.terms.validity - Duration::from_secs(1);
+        let not_after = plan.not_after.unwrap_or(not_after);
+        let random = self.serials.bytes::<SERIAL_BYTES>();
+        let serial = match config.dialect.table().serial_bytes {
+            // Positive, and with all digits.
+            8 => vec![
+                random[0] & 0x3f | 0x40,
+                random[1],
+                random[2],
+                random[3],
+                random[4],
+                random[5],
+                random[6],
+                random[7],
+            ],
+            _ => [&[SERIAL_PREFIX][..], &random].concat(),
+        };
         let mut params = CertificateParams::default();
         params.not_before = not_before.to_offset_date_time();
         params.not_after = not_after.to_offset_date_time();
@@ -149,26 +176,35 @@ impl Hierarchy {
         params.is_ca = IsCa::ExplicitNoCa;
         params.use_authority_key_identifier_extension = true;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        if csr.key.rsa_modulus.is_some() {
+        if csr.key.is_rsa() && plan.terms.key_encipherment {
             params.key_usages.push(KeyUsagePurpose::KeyEncipherment);
         }
-        params.extended_key_usages =
-            vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        if plan.terms.client_auth {
+            params.extended_key_usages.push(ExtendedKeyUsagePurpose::ClientAuth);
+        }
         params.custom_extensions =
             vec![CustomExtension::from_oid_content(POLICIES_OID, POLICIES_DV.to_vec())];
-        for name in names {
-            params.subject_alt_names.push(SanType::DnsName(name.as_str().try_into()?));
+        if csr.must_staple {
+            params
+                .custom_extensions
+                .push(CustomExtension::from_oid_content(TLS_FEATURE_OID, STATUS_REQUEST.to_vec()));
+        }
+        for identifier in &plan.identifiers {
+            params.subject_alt_names.push(match identifier {
+                Identifier::Dns(name) => SanType::DnsName(name.as_str().try_into()?),
+                Identifier::Ip(ip) => SanType::IpAddress(*ip),
+            });
         }
         params.distinguished_name = DistinguishedName::new();
-        let first_short = names.iter().find(|name| name.len() <= COMMON_NAME_MAX);
-        if let Some(name) = csr.common_name.as_ref().or(first_short) {
-            params.distinguished_name.push(DnType::CommonName, name.as_str());
+        let names = plan.identifiers.iter().map(Identifier::value);
+        let first_short = names.into_iter().find(|name| name.len() <= COMMON_NAME_MAX);
+        let common_name = csr.common_name.as_deref().or(first_short.as_deref());
+        if let (Some(name), true) = (common_name, plan.terms.common_name) {
+            params.distinguished_name.push(DnType::CommonName, name);
         }
         let leaf = params.signed_by(&csr.key, &self.issuer)?.der().to_vec();
-        // Certificates are parted by an empty line, as in Let's Encrypt's answers.
-        let chain_pem =
-            [pem_encode("CERTIFICATE", &leaf), pem_encode("CERTIFICATE", &self.intermediate)].join("\n");
-        Ok(Signed { serial: hex(&serial), leaf, chain_pem, not_before, not_after })
+        Ok(Signed { serial: hex(&serial), leaf, issuer: 0, not_before, not_after })
     }
 }
 

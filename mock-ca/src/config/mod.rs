@@ -8,7 +8,15 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use world::duration;
 
+mod pebble;
+mod profile;
+mod randomness;
+
+use crate::db::ChallengeKind;
 use crate::dialect::{DialectName, Endpoint};
+use crate::policy::IdentifierType;
+pub use profile::{Change, Profile, Terms};
+pub use randomness::Randomness;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -16,7 +24,8 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Config {
-    /// What every URL that the CA gives away starts with; no slash at the end.
+    /// What every URL that the CA gives away starts with; no slash at the end. Empty: the scheme and the
+    /// host that a request was sent to, as it says itself.
     pub base_url: String,
     /// Whose behaviours it has.
     pub dialect: DialectName,
@@ -28,6 +37,8 @@ pub struct Config {
     pub backdate: Duration,
     /// The port that http-01 validation and `http` redirects use.
     pub http_port: u16,
+    /// The port that tls-alpn-01 validation uses.
+    pub tls_port: u16,
     /// The nameservers that validation asks, unless a perspective has its own.
     pub resolvers: Vec<SocketAddr>,
     /// Where validation looks from, the primary first. None is one primary on the CA's own host.
@@ -61,6 +72,35 @@ pub struct Config {
     pub valid_authz_lifetime: Duration,
     /// Whether a new order gets the valid authorizations that its account has.
     pub authz_reuse: bool,
+    /// What orders can choose. Without any, orders have no profile.
+    pub profiles: BTreeMap<String, Profile>,
+    /// The profile of orders that name none; empty is none.
+    pub default_profile: String,
+    /// Types of identifiers that an order may have.
+    pub identifier_types: Vec<IdentifierType>,
+    /// Whether the subject of a certificate has a common name.
+    pub common_name: bool,
+    /// Whether certificates name their key (subject key identifier).
+    pub subject_key_id: bool,
+    /// Whether certificates may be used by TLS clients too.
+    pub client_auth: bool,
+    /// Whether certificates say where their revocation is published.
+    pub crl_url: bool,
+    /// Challenges that are offered, in this order; those that do not suit an identifier are left out.
+    pub challenges: Vec<ChallengeKind>,
+    /// Whether accounts can be authorized before they order (RFC 8555 section 7.4.1), where the dialect
+    /// has a path for it.
+    pub pre_authorization: bool,
+    /// External account binding (RFC 8555 section 7.3.4).
+    pub external_accounts: ExternalAccounts,
+    /// Orders in one page of an account's list.
+    pub orders_per_page: usize,
+    /// What is left to chance.
+    pub randomness: Randomness,
+    /// Whether every challenge passes without a look at anything.
+    pub always_valid: bool,
+    /// Whether requests that only old drafts of ACME allow are refused.
+    pub strict: bool,
     /// Names that nobody gets a certificate for, with all names below them.
     pub blocklist: Vec<String>,
     /// Special-use top-level names (`test`, `local`, …) that are accepted all the same.
@@ -83,6 +123,7 @@ impl Default for Config {
             validity: 90 * DAY,
             backdate: Duration::from_secs(3600),
             http_port: 80,
+            tls_port: 443,
             resolvers: Vec::new(),
             perspectives: Vec::new(),
             remote_failures_max: None,
@@ -97,6 +138,20 @@ impl Default for Config {
             pending_authz_lifetime: 7 * DAY,
             valid_authz_lifetime: 30 * DAY,
             authz_reuse: true,
+            profiles: BTreeMap::new(),
+            default_profile: String::new(),
+            identifier_types: vec![IdentifierType::Dns],
+            common_name: true,
+            subject_key_id: false,
+            client_auth: true,
+            crl_url: false,
+            challenges: vec![ChallengeKind::Http01, ChallengeKind::Dns01],
+            pre_authorization: true,
+            external_accounts: ExternalAccounts::default(),
+            orders_per_page: 50,
+            randomness: Randomness::default(),
+            always_valid: false,
+            strict: false,
             blocklist: Vec::new(),
             extra_suffixes: Vec::new(),
             names_max: 100,
@@ -119,6 +174,23 @@ pub struct Perspective {
     /// Nameservers of its own.
     #[serde(default)]
     pub resolvers: Vec<SocketAddr>,
+}
+
+/// External account binding.
+#[derive(Clone, Default, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct ExternalAccounts {
+    /// Whether new accounts must have one.
+    pub required: bool,
+    /// MAC keys by key identifier, in base64url.
+    pub keys: BTreeMap<String, String>,
+}
+
+impl std::fmt::Debug for ExternalAccounts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let ids: Vec<&String> = self.keys.keys().collect();
+        f.debug_struct("ExternalAccounts").field("required", &self.required).field("keys", &ids).finish()
+    }
 }
 
 /// The first number of each kind of object.

@@ -28,8 +28,8 @@ macro_rules! machine {
         $(#[$event_doc:meta])* event $Event:ident { $($(#[$e_doc:meta])* $E:ident: $($From:ident)|+ => $To:ident;)+ }
     ) => {
         $(#[$state_doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        pub enum $State { $($(#[$s_doc])* $S,)+ }
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize, serde::Serialize)]
+        pub enum $State { $($(#[$s_doc])* #[serde(rename = $text)] $S,)+ }
 
         impl $State {
             /// All states.

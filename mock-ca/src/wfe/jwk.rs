@@ -24,6 +24,10 @@ enum Material {
         curve: &'static Curve,
         point: Vec<u8>,
     },
+    /// Ed25519 (RFC 8037).
+    Okp {
+        x: Vec<u8>,
+    },
 }
 
 /// What is different from curve to curve.
@@ -47,6 +51,9 @@ pub(crate) const RSA_BITS: [usize; 3] = [2048, 3072, 4096];
 
 /// The one public exponent that is taken.
 const RSA_EXPONENT: [u8; 3] = [1, 0, 1];
+
+/// Length of an Ed25519 key.
+const ED25519_BYTES: usize = 32;
 
 /// Why a key is not good enough.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -95,6 +102,12 @@ impl Jwk {
                 );
                 (Material::Ec { curve, point: [&[4][..], &x, &y].concat() }, canonical)
             }
+            "OKP" if text("crv")? == "Ed25519" => {
+                let x = bytes("x").filter(|x| x.len() == ED25519_BYTES)?;
+                let canonical =
+                    format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, URL_SAFE_NO_PAD.encode(&x));
+                (Material::Okp { x }, canonical)
+            }
             _ => return None,
         };
         Some(Jwk { material, canonical })
@@ -120,6 +133,7 @@ impl Jwk {
         match &self.material {
             Material::Rsa { .. } => "RS256",
             Material::Ec { curve, .. } => curve.alg,
+            Material::Okp { .. } => "EdDSA",
         }
     }
 
@@ -132,6 +146,7 @@ impl Jwk {
             Material::Rsa { n, e } => check_rsa(n, e),
             Material::Ec { curve, .. } if !curve.good => Err(WeakKey::Curve(curve.name)),
             Material::Ec { .. } => Ok(()),
+            Material::Okp { .. } => Err(WeakKey::Curve("Ed25519")),
         }
     }
 
@@ -149,6 +164,9 @@ impl Jwk {
                 };
                 UnparsedPublicKey::new(algorithm, point).verify(message, signature).is_ok()
             }
+            Material::Okp { x } => {
+                UnparsedPublicKey::new(&signature::ED25519, x).verify(message, signature).is_ok()
+            }
         }
     }
 
@@ -157,6 +175,7 @@ impl Jwk {
         match &self.material {
             Material::Rsa { n, .. } => rsa_modulus == Some(n),
             Material::Ec { point, .. } => point == bits,
+            Material::Okp { x } => x == bits,
         }
     }
 }
@@ -169,6 +188,19 @@ pub(crate) fn check_rsa(n: &[u8], e: &[u8]) -> Result<(), WeakKey> {
         return Err(WeakKey::RsaSize(bits));
     }
     if e != RSA_EXPONENT { Err(WeakKey::RsaExponent) } else { Ok(()) }
+}
+
+impl serde::Serialize for Jwk {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        serde::Serialize::serialize(&self.to_json(), to)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Jwk {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(from)?;
+        Jwk::parse(&value).ok_or_else(|| serde::de::Error::custom("no JSON Web Key"))
+    }
 }
 
 impl std::fmt::Debug for Jwk {

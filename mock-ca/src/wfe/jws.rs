@@ -11,14 +11,13 @@ use serde_json::Value;
 
 use super::jwk::Jwk;
 use super::nonce::Nonces;
+use crate::dialect::Dialect;
 use crate::problem::{Problem, ProblemKind};
-
-/// What a JWS may be signed with.
-pub const ALGORITHMS: &[&str] = &["RS256", "ES256", "ES384", "ES512"];
 
 /// A JWS that was read and not verified.
 #[derive(Clone, Debug)]
 pub struct Jws {
+    dialect: &'static Dialect,
     header: Header,
     signing_input: String,
     payload: Vec<u8>,
@@ -53,12 +52,12 @@ pub enum Identity {
 }
 
 impl Jws {
-    /// Reads the body of a request.
+    /// Reads the body of a request to a server of this dialect.
     ///
     /// # Errors
     /// `malformed` when it is no flattened JWS with everything in its protected header;
     /// `badSignatureAlgorithm` when it is signed in a way that is not supported.
-    pub fn parse(body: &[u8]) -> Result<Self, Problem> {
+    pub fn parse(body: &[u8], dialect: &'static Dialect) -> Result<Self, Problem> {
         let unreadable = || Problem::malformed("Parse error reading JWS");
         let raw: Flattened = serde_json::from_slice(body).map_err(|_| unreadable())?;
         if raw.header.is_some_and(|header| !header.is_null()) {
@@ -81,18 +80,19 @@ impl Jws {
             return Err(Problem::malformed("POST JWS not signed"));
         }
         let alg = header.alg.as_deref().unwrap_or_default();
-        if !ALGORITHMS.contains(&alg) {
+        let known = dialect.account_keys.algorithms;
+        if !known.contains(&alg) {
             let detail = format!(
                 "JWS signature header contains unsupported algorithm {alg:?}, expected one of [{}]",
-                ALGORITHMS.join(" ")
+                known.join(" ")
             );
             let mut problem = Problem::new(ProblemKind::BadSignatureAlgorithm, detail);
-            problem.algorithms = ALGORITHMS;
+            problem.algorithms = known;
             return Err(problem);
         }
         let signing_input =
             format!("{}.{}", raw.protected.unwrap_or_default(), raw.payload.unwrap_or_default());
-        Ok(Jws { header, signing_input, payload, signature })
+        Ok(Jws { dialect, header, signing_input, payload, signature })
     }
 
     /// Who says to have signed.
@@ -119,6 +119,14 @@ impl Jws {
     /// The problem of the first check that fails.
     pub fn verify(&self, key: &Jwk, nonces: &mut Nonces, url: &str) -> Result<Payload, Problem> {
         self.verify_signature(key)?;
+        self.accept(nonces, url)
+    }
+
+    /// The payload, if it was signed for `url` with a good nonce, whoever has signed it. The nonce is spent.
+    ///
+    /// # Errors
+    /// The problem of the first check that fails.
+    pub fn accept(&self, nonces: &mut Nonces, url: &str) -> Result<Payload, Problem> {
         match self.header.nonce.as_deref().unwrap_or_default() {
             "" => return Err(Problem::new(ProblemKind::BadNonce, "JWS has no anti-replay nonce")),
             nonce if !nonces.consume(nonce) => {
@@ -138,10 +146,11 @@ impl Jws {
     pub fn verify_signature(&self, key: &Jwk) -> Result<(), Problem> {
         let alg = self.header.alg.as_deref().unwrap_or_default();
         if alg != key.algorithm() {
-            return Err(Problem::malformed(format!(
+            let detail = format!(
                 "JWS signature header algorithm {alg:?} does not match expected algorithm {:?} for JWK",
                 key.algorithm()
-            )));
+            );
+            return Err(Problem::answer(self.dialect.answers.algorithm_of_another_key, detail));
         }
         let jwk_alg = self.header.jwk.as_ref().and_then(|jwk| jwk.get("alg")).and_then(Value::as_str);
         if let Some(jwk_alg) = jwk_alg.filter(|jwk_alg| *jwk_alg != alg) {
@@ -202,6 +211,11 @@ impl Payload {
     /// Whether the request is a POST-as-GET.
     pub fn is_empty(&self) -> bool {
         self.0.is_none()
+    }
+
+    /// The value of this member, if the payload is an object that has it.
+    pub fn member(&self, name: &str) -> Option<&Value> {
+        self.0.as_ref()?.get(name)
     }
 
     /// The payload as it is; `null` in a POST-as-GET.

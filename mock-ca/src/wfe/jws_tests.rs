@@ -5,7 +5,10 @@ use serde_json::json;
 use world::{KeyAlgorithm, PrivateKey, Rng};
 
 use super::*;
+use crate::dialect::DialectName;
 use crate::wfe::jwk::WeakKey;
+
+const BOULDER: &Dialect = DialectName::Boulder.table();
 
 const URL: &str = "https://acme.test/acme/new-order";
 
@@ -39,7 +42,7 @@ struct Bench {
 
 impl Bench {
     fn new(algorithm: KeyAlgorithm) -> Self {
-        let mut nonces = Nonces::new(Rng::from_seed(1), 10, true);
+        let mut nonces = Nonces::new(Rng::from_seed(1), 10, true, 32);
         let nonce = nonces.issue();
         Bench { key: key(1, algorithm), nonces, nonce }
     }
@@ -49,7 +52,7 @@ impl Bench {
     }
 
     fn check(&mut self, body: &Value) -> Result<Payload, Problem> {
-        let jws = Jws::parse(body.to_string().as_bytes())?;
+        let jws = Jws::parse(body.to_string().as_bytes(), BOULDER)?;
         match jws.identity()? {
             Some(Identity::Key(key)) => jws.verify(&key, &mut self.nonces, URL),
             other => panic!("{other:?}"),
@@ -144,7 +147,7 @@ fn the_algorithms_are_named_in_the_problem() {
     let bench = Bench::new(KeyAlgorithm::EcdsaP256);
     let mut header = bench.header();
     header["alg"] = json!("EdDSA");
-    let problem = Jws::parse(signed(&bench.key, &header, "{}").to_string().as_bytes()).unwrap_err();
+    let problem = Jws::parse(signed(&bench.key, &header, "{}").to_string().as_bytes(), BOULDER).unwrap_err();
     assert_eq!(problem.to_json()["algorithms"], json!(["RS256", "ES256", "ES384", "ES512"]));
 }
 
@@ -220,13 +223,13 @@ fn an_account_key_is_the_same_key_from_both_sides() {
         assert_eq!(parsed.thumbprint(), key.public().thumbprint());
         assert_eq!(parsed.to_json(), jwk(&key));
     }
-    assert_eq!(Jwk::of(key(3, KeyAlgorithm::Ed25519).public()), None);
+    assert!(Jwk::of(key(3, KeyAlgorithm::Ed25519).public()).is_some());
 }
 
 proptest! {
     #[test]
     fn reading_never_panics(body in prop::collection::vec(any::<u8>(), 0..200)) {
-        let _ = Jws::parse(&body);
+        let _ = Jws::parse(&body, BOULDER);
     }
 
     #[test]
@@ -236,7 +239,7 @@ proptest! {
         signature in "[A-Za-z0-9_=-]{0,12}",
     ) {
         let body = json!({ "protected": encode(header), "payload": payload, "signature": signature });
-        if let Ok(jws) = Jws::parse(body.to_string().as_bytes()) {
+        if let Ok(jws) = Jws::parse(body.to_string().as_bytes(), BOULDER) {
             let _ = jws.identity();
             let _ = jws.payload();
         }

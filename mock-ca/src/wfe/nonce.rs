@@ -6,15 +6,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use world::Rng;
 
-/// Bytes of randomness in a nonce.
-const NONCE_BYTES: usize = 32;
-
 /// The nonces of one server. Of those it has handed out, the latest `window` that were not used are good;
 /// Boulder keeps such a window too, so that its memory of used nonces stays small.
 #[derive(Debug)]
 pub struct Nonces {
     rng: Rng,
     prefix: String,
+    bytes: usize,
     window: usize,
     issued: u64,
     number_of: BTreeMap<String, u64>,
@@ -22,15 +20,26 @@ pub struct Nonces {
 }
 
 impl Nonces {
-    /// A server without any nonces. With `prefixed`, all start with eight characters that name the server.
-    pub fn new(rng: Rng, window: usize, prefixed: bool) -> Self {
+    /// A server without any nonces. A nonce has `bytes` random bytes, 32 at most; with `prefixed`, all start
+    /// with eight characters that name the server.
+    pub fn new(rng: Rng, window: usize, prefixed: bool, bytes: usize) -> Self {
         let prefix = if prefixed { URL_SAFE_NO_PAD.encode(rng.bytes::<6>()) } else { String::new() };
-        Nonces { rng, prefix, window, issued: 0, number_of: BTreeMap::new(), by_number: BTreeMap::new() }
+        Nonces {
+            rng,
+            prefix,
+            bytes: bytes.min(32),
+            window,
+            issued: 0,
+            number_of: BTreeMap::new(),
+            by_number: BTreeMap::new(),
+        }
     }
 
     /// A new nonce.
     pub fn issue(&mut self) -> String {
-        let nonce = format!("{}{}", self.prefix, URL_SAFE_NO_PAD.encode(self.rng.bytes::<NONCE_BYTES>()));
+        let random = self.rng.bytes::<32>();
+        let random = random.get(..self.bytes).unwrap_or(&random);
+        let nonce = format!("{}{}", self.prefix, URL_SAFE_NO_PAD.encode(random));
         self.issued += 1;
         self.number_of.insert(nonce.clone(), self.issued);
         self.by_number.insert(self.issued, nonce.clone());
@@ -58,7 +67,7 @@ mod tests {
 
     #[test]
     fn a_nonce_is_good_once() {
-        let mut nonces = Nonces::new(Rng::from_seed(1), 10, true);
+        let mut nonces = Nonces::new(Rng::from_seed(1), 10, true, 32);
         let (first, second) = (nonces.issue(), nonces.issue());
         assert_eq!(first.len(), 8 + 43);
         assert_eq!(first[..8], second[..8]);
@@ -72,7 +81,7 @@ mod tests {
         /// Against the plain statement: good when it is among the latest `window` and was not used.
         #[test]
         fn the_window_is_what_it_says(window in 1_usize..6, steps in prop::collection::vec((any::<bool>(), 0_usize..12), 0..60)) {
-            let mut nonces = Nonces::new(Rng::from_seed(2), window, false);
+            let mut nonces = Nonces::new(Rng::from_seed(2), window, false, 16);
             let mut all: Vec<(String, bool)> = Vec::new();
             for (issue, pick) in steps {
                 if issue || all.is_empty() {

@@ -3,6 +3,7 @@
 use axum::body::Body;
 use axum::response::Response;
 use http::{HeaderName, HeaderValue, StatusCode, header};
+use serde::Serialize as _;
 use serde_json::Value;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
@@ -10,6 +11,7 @@ use world::Timestamp;
 
 use crate::ca::csr::Csr;
 use crate::dialect::Dialect;
+use crate::draws::Drawn;
 use crate::journal::Event;
 use crate::problem::{Problem, ProblemKind};
 use crate::ra::Task;
@@ -38,12 +40,28 @@ pub(crate) struct Reply {
     pub(crate) problem: Option<ProblemKind>,
     pub(crate) account: Option<u64>,
     pub(crate) events: Vec<Event>,
+    pub(crate) draws: Vec<Drawn>,
     pub(crate) jobs: Vec<Job>,
 }
 
 /// RFC 9110 section 5.6.7.
 const HTTP_DATE: &[BorrowedFormatItem<'_>] =
     format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
+
+/// A moment as HTTP writes it.
+pub(crate) fn http_date(at: Timestamp) -> String {
+    at.to_offset_date_time().format(HTTP_DATE).unwrap_or_default()
+}
+
+/// JSON in lines, indented by as many blanks.
+fn indented(value: &Value, blanks: usize) -> String {
+    let indent = " ".repeat(blanks);
+    let formatter = serde_json::ser::PrettyFormatter::with_indent(indent.as_bytes());
+    let mut text = Vec::with_capacity(1024);
+    // JSON of a value can always be written to memory, and it is UTF-8.
+    let written = value.serialize(&mut serde_json::Serializer::with_formatter(&mut text, formatter));
+    written.ok().and_then(|()| String::from_utf8(text).ok()).unwrap_or_default()
+}
 
 impl Reply {
     /// An answer without a body.
@@ -56,6 +74,7 @@ impl Reply {
             problem: None,
             account: None,
             events: Vec::new(),
+            draws: Vec::new(),
             jobs: Vec::new(),
         }
     }
@@ -68,16 +87,23 @@ impl Reply {
         reply
     }
 
-    /// A JSON object, indented by two blanks.
+    /// A JSON object, indented as the dialect does.
     pub(crate) fn json(status: u16, object: &Value, dialect: &Dialect, reason: impl Into<String>) -> Self {
-        Self::text(status, dialect.json_type, format!("{object:#}"), reason)
+        Self::text(status, dialect.json_type, indented(object, dialect.indent), reason)
     }
 
     /// A problem document.
     pub(crate) fn problem(problem: &Problem, dialect: &Dialect) -> Self {
-        let body = format!("{:#}", problem.to_json());
-        let mut reply = Self::text(problem.status, dialect.problem_type, body, problem.detail.clone());
+        let mut reply = if problem.missing && !dialect.missing_has_document {
+            Self::empty(problem.status, problem.detail.clone())
+        } else {
+            let body = indented(&problem.to_json(), dialect.indent);
+            Self::text(problem.status, dialect.problem_type, body, problem.detail.clone())
+        };
         reply.problem = Some(problem.kind);
+        for (name, value) in &problem.headers {
+            reply.header(name, value.clone());
+        }
         if let (500, Some(seconds)) = (problem.status, dialect.internal_error_retry_after) {
             reply.header(header::RETRY_AFTER.as_str(), seconds.to_string());
         }
@@ -143,8 +169,7 @@ impl Reply {
                 headers.append(name, value);
             }
         }
-        let date = now.to_offset_date_time().format(HTTP_DATE).unwrap_or_default();
-        if let Ok(date) = HeaderValue::try_from(date) {
+        if let Ok(date) = HeaderValue::try_from(http_date(now)) {
             headers.insert(header::DATE, date);
         }
         response
