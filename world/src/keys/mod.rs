@@ -1,18 +1,21 @@
 //! Keys whose making and signing repeat: seeded generation, deterministic signatures.
 //!
-//! RSA signs with PKCS#1 v1.5 (which draws no randomness), P-256 by RFC 6979, Ed25519 by RFC 8032, so a
-//! signature is a function of key and message, in simulated and real worlds alike.
+//! RSA signs with PKCS#1 v1.5 (which draws no randomness), ECDSA by RFC 6979, Ed25519 by RFC 8032, so a
+//! signature is a function of key and message.
 
+mod ec;
 mod jwk;
 mod pem;
 mod private;
 mod public;
+mod x509;
 
 pub use jwk::JwsSignature;
 pub use pem::{pem_encode, pem_sections};
 pub use private::PrivateKey;
-pub use public::PublicKey;
+pub use public::{BadSignature, PublicKey};
 pub use rustls::pki_types::pem::SectionKind;
+pub use x509::finish_x509;
 
 use crate::rng::Rng;
 
@@ -23,6 +26,10 @@ pub enum KeyAlgorithm {
     Rsa(u32),
     /// ECDSA on P-256.
     EcdsaP256,
+    /// ECDSA on P-384.
+    EcdsaP384,
+    /// ECDSA on P-521.
+    EcdsaP521,
     /// Ed25519.
     Ed25519,
 }
@@ -32,7 +39,30 @@ impl std::fmt::Display for KeyAlgorithm {
         match self {
             KeyAlgorithm::Rsa(bits) => write!(f, "RSA {bits}"),
             KeyAlgorithm::EcdsaP256 => f.write_str("ECDSA P-256"),
+            KeyAlgorithm::EcdsaP384 => f.write_str("ECDSA P-384"),
+            KeyAlgorithm::EcdsaP521 => f.write_str("ECDSA P-521"),
             KeyAlgorithm::Ed25519 => f.write_str("Ed25519"),
+        }
+    }
+}
+
+/// The hash under a signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum HashAlgorithm {
+    /// SHA-256.
+    Sha256,
+    /// SHA-384.
+    Sha384,
+    /// SHA-512.
+    Sha512,
+}
+
+impl HashAlgorithm {
+    fn of_ring(self) -> &'static ring::digest::Algorithm {
+        match self {
+            HashAlgorithm::Sha256 => &ring::digest::SHA256,
+            HashAlgorithm::Sha384 => &ring::digest::SHA384,
+            HashAlgorithm::Sha512 => &ring::digest::SHA512,
         }
     }
 }

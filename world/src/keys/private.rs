@@ -2,14 +2,12 @@
 
 use std::sync::Arc;
 
-use p256::ecdsa::signature::Signer as _;
-use p256::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _};
 use ring::signature::{Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
 use rsa::pkcs1::EncodeRsaPrivateKey as _;
-use rustls::SignatureScheme;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject as _;
 
+use super::ec::{EcKey, Form};
 use super::public::{read_tlv, tlv};
 use super::{JwsSignature, KeyAlgorithm, KeyError, PublicKey, pem_encode};
 use crate::rng::Rng;
@@ -25,7 +23,7 @@ struct Inner {
 
 enum Material {
     Rsa { pair: RsaKeyPair, pkcs1: Vec<u8> },
-    P256(p256::ecdsa::SigningKey),
+    Ec(EcKey),
     Ed25519 { pair: Ed25519KeyPair, seed: [u8; 32] },
 }
 
@@ -50,13 +48,8 @@ impl PrivateKey {
                 let der = key.to_pkcs1_der().map_err(|_| KeyError::Size(bits))?;
                 Self::from_pkcs1(der.as_bytes())
             }
-            KeyAlgorithm::EcdsaP256 => loop {
-                // All but 2^-32 of the 32-byte strings are scalars below the group order.
-                if let Ok(key) = p256::ecdsa::SigningKey::from_slice(&rng.bytes::<32>()) {
-                    return Ok(Self::from_p256(key));
-                }
-            },
             KeyAlgorithm::Ed25519 => Self::from_ed25519_seed(rng.bytes()),
+            ecdsa => EcKey::generate(rng, ecdsa).map(Self::from_ec).ok_or(KeyError::Size(0)),
         }
     }
 
@@ -71,9 +64,9 @@ impl PrivateKey {
         Ok(Self::new(Material::Rsa { pair, pkcs1: der.to_vec() }, public))
     }
 
-    fn from_p256(key: p256::ecdsa::SigningKey) -> Self {
-        let point = key.verifying_key().to_sec1_point(false).as_bytes().to_vec();
-        Self::new(Material::P256(key), PublicKey::new(KeyAlgorithm::EcdsaP256, point))
+    fn from_ec(key: EcKey) -> Self {
+        let public = PublicKey::new(key.algorithm(), key.point());
+        Self::new(Material::Ec(key), public)
     }
 
     fn from_ed25519_seed(seed: [u8; 32]) -> Result<Self, KeyError> {
@@ -91,9 +84,7 @@ impl PrivateKey {
         let der = PrivateKeyDer::from_pem_slice(pem).map_err(|e| KeyError::Unreadable(e.to_string()))?;
         match &der {
             PrivateKeyDer::Pkcs1(der) => Self::from_pkcs1(der.secret_pkcs1_der()),
-            PrivateKeyDer::Sec1(der) => p256::SecretKey::from_sec1_der(der.secret_sec1_der())
-                .map(|key| Self::from_p256(key.into()))
-                .map_err(|e| KeyError::Unreadable(e.to_string())),
+            PrivateKeyDer::Sec1(der) => EcKey::from_sec1(der.secret_sec1_der()).map(Self::from_ec),
             PrivateKeyDer::Pkcs8(der) => Self::from_pkcs8(der.secret_pkcs8_der()),
             _ => Err(KeyError::Unreadable("unknown form".to_owned())),
         }
@@ -112,9 +103,7 @@ impl PrivateKey {
         if let Some((pkcs1, _)) = rsa.and_then(|octets| read_tlv(octets, 0x04)) {
             return Self::from_pkcs1(pkcs1);
         }
-        p256::SecretKey::from_pkcs8_der(der)
-            .map(|key| Self::from_p256(key.into()))
-            .map_err(|e| KeyError::Unreadable(e.to_string()))
+        EcKey::from_pkcs8(der).map(Self::from_ec)
     }
 
     /// Kind and size.
@@ -135,10 +124,7 @@ impl PrivateKey {
                 inner.extend(tlv(0x04, pkcs1));
                 tlv(0x30, &inner)
             }
-            Material::P256(key) => {
-                let der = p256::SecretKey::from(key).to_pkcs8_der();
-                der.map(|d| d.as_bytes().to_vec()).unwrap_or_default()
-            }
+            Material::Ec(key) => key.to_pkcs8(),
             Material::Ed25519 { seed, .. } => [PKCS8_ED25519_PREFIX, seed].concat(),
         }
     }
@@ -153,9 +139,9 @@ impl PrivateKey {
     pub fn to_traditional_pem(&self) -> String {
         match &self.0.material {
             Material::Rsa { pkcs1, .. } => pem_encode("RSA PRIVATE KEY", pkcs1),
-            Material::P256(key) => match p256::SecretKey::from(key).to_sec1_der() {
-                Ok(der) => pem_encode("EC PRIVATE KEY", &der),
-                Err(_) => self.to_pkcs8_pem(),
+            Material::Ec(key) => match key.to_sec1() {
+                Some(der) => pem_encode("EC PRIVATE KEY", &der),
+                None => self.to_pkcs8_pem(),
             },
             Material::Ed25519 { .. } => self.to_pkcs8_pem(),
         }
@@ -165,10 +151,7 @@ impl PrivateKey {
     pub fn sign(&self, message: &[u8]) -> Vec<u8> {
         match &self.0.material {
             Material::Rsa { pair, .. } => sign_pkcs1(pair, message),
-            Material::P256(key) => {
-                let signature: p256::ecdsa::DerSignature = key.sign(message);
-                signature.as_bytes().to_vec()
-            }
+            Material::Ec(key) => key.sign(message, Form::Der),
             Material::Ed25519 { pair, .. } => pair.sign(message).as_ref().to_vec(),
         }
     }
@@ -176,21 +159,10 @@ impl PrivateKey {
     /// Signs in the form that JWS has.
     pub fn sign_jws(&self, message: &[u8]) -> JwsSignature {
         let signature = match &self.0.material {
-            Material::P256(key) => {
-                let signature: p256::ecdsa::Signature = key.sign(message);
-                signature.to_bytes().to_vec()
-            }
+            Material::Ec(key) => key.sign(message, Form::Fixed),
             _ => self.sign(message),
         };
         JwsSignature { alg: self.jws_algorithm(), signature }
-    }
-
-    fn scheme(&self) -> SignatureScheme {
-        match self.algorithm() {
-            KeyAlgorithm::Rsa(_) => SignatureScheme::RSA_PKCS1_SHA256,
-            KeyAlgorithm::EcdsaP256 => SignatureScheme::ECDSA_NISTP256_SHA256,
-            KeyAlgorithm::Ed25519 => SignatureScheme::ED25519,
-        }
     }
 }
 
@@ -212,60 +184,21 @@ impl std::fmt::Debug for PrivateKey {
     }
 }
 
-impl rcgen::PublicKeyData for PrivateKey {
-    fn der_bytes(&self) -> &[u8] {
-        self.public().key_bytes()
-    }
-
-    fn algorithm(&self) -> &'static rcgen::SignatureAlgorithm {
-        match PrivateKey::algorithm(self) {
-            KeyAlgorithm::Rsa(_) => &rcgen::PKCS_RSA_SHA256,
-            KeyAlgorithm::EcdsaP256 => &rcgen::PKCS_ECDSA_P256_SHA256,
-            KeyAlgorithm::Ed25519 => &rcgen::PKCS_ED25519,
-        }
-    }
-}
-
-impl rcgen::SigningKey for PrivateKey {
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
-        Ok(PrivateKey::sign(self, message))
-    }
-}
-
-impl rustls::sign::SigningKey for PrivateKey {
-    fn choose_scheme(&self, offered: &[SignatureScheme]) -> Option<Box<dyn rustls::sign::Signer>> {
-        // TLS 1.3 has no PKCS#1 v1.5, and PSS is salted: a server's key here is ECDSA or Ed25519.
-        let scheme = self.scheme();
-        offered.contains(&scheme).then(|| Box::new(self.clone()) as Box<dyn rustls::sign::Signer>)
-    }
-
-    fn algorithm(&self) -> rustls::SignatureAlgorithm {
-        match PrivateKey::algorithm(self) {
-            KeyAlgorithm::Rsa(_) => rustls::SignatureAlgorithm::RSA,
-            KeyAlgorithm::EcdsaP256 => rustls::SignatureAlgorithm::ECDSA,
-            KeyAlgorithm::Ed25519 => rustls::SignatureAlgorithm::ED25519,
-        }
-    }
-}
-
-impl rustls::sign::Signer for PrivateKey {
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rustls::Error> {
-        Ok(PrivateKey::sign(self, message))
-    }
-
-    fn scheme(&self) -> SignatureScheme {
-        PrivateKey::scheme(self)
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::BadSignature;
     use super::*;
 
-    fn keys() -> [PrivateKey; 3] {
+    fn keys() -> [PrivateKey; 5] {
         let rng = Rng::from_seed(1);
-        [KeyAlgorithm::Rsa(2048), KeyAlgorithm::EcdsaP256, KeyAlgorithm::Ed25519]
-            .map(|a| PrivateKey::generate(&rng.fork(&a.to_string()), a).unwrap())
+        [
+            KeyAlgorithm::Rsa(2048),
+            KeyAlgorithm::EcdsaP256,
+            KeyAlgorithm::EcdsaP384,
+            KeyAlgorithm::EcdsaP521,
+            KeyAlgorithm::Ed25519,
+        ]
+        .map(|a| PrivateKey::generate(&rng.fork(&a.to_string()), a).unwrap())
     }
 
     #[test]
@@ -286,7 +219,62 @@ mod tests {
             let signature = key.sign(b"message");
             assert!(key.public().verify(b"message", &signature));
             assert!(!key.public().verify(b"massage", &signature));
+            let JwsSignature { alg, signature } = key.sign_jws(b"message");
+            assert_eq!(key.public().verify_jws(alg, b"message", &signature), Ok(()));
+            let tampered = key.public().verify_jws(alg, b"massage", &signature);
+            assert_eq!(tampered, Err(BadSignature::Signature));
+            assert_eq!(key.public().verify_jws("HS256", b"", b""), Err(BadSignature::Algorithm));
         }
+    }
+
+    #[test]
+    fn a_signature_is_bound_to_its_algorithm() {
+        let [rsa, p256, p384, p521, ed25519] = keys();
+        let oids = [
+            "1.2.840.113549.1.1.11",
+            "1.2.840.10045.4.3.2",
+            "1.2.840.10045.4.3.3",
+            "1.2.840.10045.4.3.4",
+            "1.3.101.112",
+        ];
+        for (own, key) in [rsa, p256, p384, p521, ed25519].iter().enumerate() {
+            let signature = key.sign(b"message");
+            for (n, oid) in oids.iter().enumerate() {
+                let verified = key.public().verify_x509(oid, b"message", &signature);
+                let same_family =
+                    (1..=3).contains(&n) == (1..=3).contains(&own) && (n == own || (1..=3).contains(&n));
+                let expected = match (n == own, same_family) {
+                    (true, _) => Ok(()),
+                    (false, true) => Err(BadSignature::Signature),
+                    (false, false) => Err(BadSignature::Algorithm),
+                };
+                assert_eq!(verified, expected, "{own} {oid}");
+            }
+            assert_eq!(key.public().verify_x509("1.2.3", b"", b""), Err(BadSignature::Algorithm));
+        }
+    }
+
+    #[test]
+    fn public_keys_are_made_of_the_members_of_a_jwk() {
+        let member = |jwk: &str, name: &str| {
+            let text = jwk.split(&format!("\"{name}\":\"")).nth(1)?.split('"').next()?.to_owned();
+            base64::Engine::decode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, text).ok()
+        };
+        for key in keys() {
+            let (public, jwk) = (key.public(), key.public().jwk());
+            let of = |name| member(&jwk, name).unwrap();
+            let made = match public.algorithm() {
+                KeyAlgorithm::Rsa(_) => PublicKey::rsa(&[&[0, 0][..], &of("n")].concat(), &of("e")),
+                KeyAlgorithm::Ed25519 => PublicKey::ed25519(&of("x")),
+                KeyAlgorithm::EcdsaP256 => PublicKey::ec("P-256", &of("x"), &of("y")),
+                KeyAlgorithm::EcdsaP384 => PublicKey::ec("P-384", &of("x"), &of("y")),
+                KeyAlgorithm::EcdsaP521 => PublicKey::ec("P-521", &of("x"), &of("y")),
+            };
+            assert_eq!(made.as_ref(), Ok(public));
+        }
+        assert!(PublicKey::ec("P-256", &[1; 32], &[1; 32]).is_err(), "not on the curve");
+        assert!(PublicKey::ec("secp256k1", &[1; 32], &[1; 32]).is_err());
+        assert!(PublicKey::rsa(&[0], &[3]).is_err() && PublicKey::ed25519(&[1]).is_err());
     }
 
     #[test]
