@@ -65,8 +65,11 @@ impl Stopwatch {
 #[error("the operating system gave no randomness")]
 pub struct NoEntropy;
 
-/// A handle on the real world. With a `seed`, randomness (and keys) repeat; without one they come from the
-/// operating system. Must be used within a tokio runtime.
+/// A handle on the real world. Must be used within a tokio runtime.
+///
+/// With a `seed`, all that is drawn from the world repeats: keys, nonces, tokens, serial numbers. What
+/// cryptography draws does not: handshakes, and signatures with ECDSA keys ([`crate::keys`]). Without a seed
+/// randomness comes from the operating system.
 ///
 /// # Errors
 /// [`NoEntropy`] when the system has none to give.

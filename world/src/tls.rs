@@ -19,7 +19,7 @@ use rustls::crypto::{
     ActiveKeyExchange, CryptoProvider, SecureRandom, SharedSecret, SupportedKxGroup,
     WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
 };
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{
     ClientConfig, DigitallySignedStruct, Error, NamedGroup, RootCertStore, ServerConfig, SignatureScheme,
 };
@@ -251,6 +251,18 @@ impl Connector {
     }
 }
 
+/// The key as handshakes sign with it: in a real world by rustls' own signer, which is fast and knows PSS,
+/// which an RSA key needs in TLS 1.3.
+fn signer(world: &World, key: &PrivateKey) -> Arc<dyn rustls::sign::SigningKey> {
+    let own: Arc<dyn rustls::sign::SigningKey> = Arc::new(key.clone());
+    if world.is_virtual() {
+        return own;
+    }
+    let der = PrivateKeyDer::Pkcs8(key.to_pkcs8().into());
+    // It does not know P-521.
+    rustls::crypto::ring::sign::any_supported_type(&der).unwrap_or(own)
+}
+
 /// How a server answers: its chain and key. Clones share the configuration.
 #[derive(Clone)]
 pub struct Acceptor {
@@ -280,7 +292,7 @@ impl Acceptor {
     /// [`BadTls`] when no protocol version can be offered.
     pub fn new(world: &World, chain: Vec<Vec<u8>>, key: &PrivateKey) -> Result<Self, BadTls> {
         let chain = chain.into_iter().map(CertificateDer::from).collect();
-        let certified = rustls::sign::CertifiedKey::new(chain, Arc::new(key.clone()));
+        let certified = rustls::sign::CertifiedKey::new(chain, signer(world, key));
         let time = Arc::new(WorldTime(world.clone()));
         let mut config = ServerConfig::builder_with_details(provider(world), time)
             .with_safe_default_protocol_versions()?

@@ -195,9 +195,10 @@ impl World {
         self.shared.rng.fork(label)
     }
 
-    /// The maker of keys whose randomness is the stream with this label.
+    /// The maker of keys whose randomness is the stream with this label. In a real world its keys sign fast
+    /// (see [`crate::keys`]).
     pub fn keys(&self, label: &str) -> Keys {
-        Keys::new(self.rng(label))
+        Keys::new(self.rng(label), !self.is_virtual())
     }
 
     /// The choice tape of this run.

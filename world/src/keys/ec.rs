@@ -4,8 +4,9 @@ use p256::ecdsa::signature::Signer as _;
 use p256::ecdsa::signature::hazmat::PrehashVerifier as _;
 use p256::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _};
 use ring::digest::digest;
-use ring::signature::{self, UnparsedPublicKey};
+use ring::signature::{self, EcdsaKeyPair, UnparsedPublicKey};
 
+use super::public::read_tlv;
 use super::{HashAlgorithm, KeyAlgorithm, KeyError};
 use crate::rng::Rng;
 
@@ -132,13 +133,6 @@ pub(super) enum Form {
     Fixed,
 }
 
-/// A private key on one of the curves.
-pub(super) enum EcKey {
-    P256(p256::ecdsa::SigningKey),
-    P384(p384::ecdsa::SigningKey),
-    P521(p521::ecdsa::SigningKey),
-}
-
 /// `$body` for the key of whichever curve; in it, `curve` is the curve's crate.
 macro_rules! on_curve {
     ($ec:expr, $key:ident => $body:expr) => {
@@ -157,6 +151,64 @@ macro_rules! on_curve {
             }
         }
     };
+}
+
+/// ring's signer of the same key, several times as fast, whose signatures do not repeat: it draws its
+/// nonces from the system. It has no P-521.
+pub(super) struct FastSigner {
+    pair: EcdsaKeyPair,
+    field_bytes: usize,
+}
+
+#[expect(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "a fast signer is given to the keys of real worlds only"
+)]
+impl FastSigner {
+    pub(super) fn of(key: &EcKey) -> Option<Self> {
+        let algorithm = match key {
+            EcKey::P256(_) => &signature::ECDSA_P256_SHA256_ASN1_SIGNING,
+            EcKey::P384(_) => &signature::ECDSA_P384_SHA384_ASN1_SIGNING,
+            EcKey::P521(_) => return None,
+        };
+        let scalar = on_curve!(key, key => curve::ecdsa::SigningKey::to_bytes(key).to_vec());
+        let system = ring::rand::SystemRandom::new();
+        let pair =
+            EcdsaKeyPair::from_private_key_and_public_key(algorithm, &scalar, &key.point(), &system).ok()?;
+        Some(FastSigner { pair, field_bytes: scalar.len() })
+    }
+
+    /// `None` when the system gave no randomness.
+    pub(super) fn sign(&self, message: &[u8], form: Form) -> Option<Vec<u8>> {
+        let der = self.pair.sign(&ring::rand::SystemRandom::new(), message).ok()?;
+        match form {
+            Form::Der => Some(der.as_ref().to_vec()),
+            Form::Fixed => fixed(der.as_ref(), self.field_bytes),
+        }
+    }
+}
+
+/// r and s side by side, each in this many bytes, of a signature in DER.
+fn fixed(der: &[u8], field_bytes: usize) -> Option<Vec<u8>> {
+    let (inner, _) = read_tlv(der, 0x30)?;
+    let (r, rest) = read_tlv(inner, 0x02)?;
+    let (s, _) = read_tlv(rest, 0x02)?;
+    let mut out = vec![0; field_bytes * 2];
+    for (number, end) in [(r, field_bytes), (s, field_bytes * 2)] {
+        // An integer whose first bit is set begins with a zero byte.
+        let number = number.strip_prefix(&[0]).unwrap_or(number);
+        out.get_mut(end.checked_sub(number.len())?..end)?.copy_from_slice(number);
+    }
+    Some(out)
+}
+
+/// A private key on one of the curves.
+#[derive(Clone)]
+pub(super) enum EcKey {
+    P256(p256::ecdsa::SigningKey),
+    P384(p384::ecdsa::SigningKey),
+    P521(p521::ecdsa::SigningKey),
 }
 
 impl EcKey {

@@ -1,7 +1,9 @@
 //! Keys whose making and signing repeat: seeded generation, deterministic signatures.
 //!
 //! RSA signs with PKCS#1 v1.5 (which draws no randomness), ECDSA by RFC 6979, Ed25519 by RFC 8032, so a
-//! signature is a function of key and message.
+//! signature is a function of key and message. **In a real world**, P-256 and P-384 sign by ring, which is
+//! ten times as fast and draws its nonces from the system: there, with a seed, keys repeat and ECDSA
+//! signatures do not.
 
 mod ec;
 mod jwk;
@@ -83,11 +85,15 @@ pub enum KeyError {
 
 /// The maker of keys: its randomness is one labelled stream.
 #[derive(Clone, Debug)]
-pub struct Keys(Rng);
+pub struct Keys {
+    rng: Rng,
+    /// Whether the keys sign by ring where it can, which does not repeat.
+    fast: bool,
+}
 
 impl Keys {
-    pub(crate) fn new(rng: Rng) -> Self {
-        Keys(rng)
+    pub(crate) fn new(rng: Rng, fast: bool) -> Self {
+        Keys { rng, fast }
     }
 
     /// A new private key.
@@ -95,6 +101,12 @@ impl Keys {
     /// # Errors
     /// [`KeyError::Size`] for an RSA size that is not offered.
     pub fn generate(&self, algorithm: KeyAlgorithm) -> Result<PrivateKey, KeyError> {
-        PrivateKey::generate(&self.0, algorithm)
+        Ok(self.adopt(PrivateKey::generate(&self.rng, algorithm)?))
+    }
+
+    /// A key from elsewhere (a file, a Secret), that signs from now on as those do that are made here: fast
+    /// in real worlds, repeatably in simulated ones.
+    pub fn adopt(&self, key: PrivateKey) -> PrivateKey {
+        if self.fast { key.hastened() } else { key }
     }
 }

@@ -7,7 +7,7 @@ use rsa::pkcs1::EncodeRsaPrivateKey as _;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject as _;
 
-use super::ec::{EcKey, Form};
+use super::ec::{EcKey, FastSigner, Form};
 use super::public::{read_tlv, tlv};
 use super::{JwsSignature, KeyAlgorithm, KeyError, PublicKey, pem_encode};
 use crate::rng::Rng;
@@ -23,7 +23,7 @@ struct Inner {
 
 enum Material {
     Rsa { pair: RsaKeyPair, pkcs1: Vec<u8> },
-    Ec(EcKey),
+    Ec { key: EcKey, fast: Option<Box<FastSigner>> },
     Ed25519 { pair: Ed25519KeyPair, seed: [u8; 32] },
 }
 
@@ -66,7 +66,22 @@ impl PrivateKey {
 
     fn from_ec(key: EcKey) -> Self {
         let public = PublicKey::new(key.algorithm(), key.point());
-        Self::new(Material::Ec(key), public)
+        Self::new(Material::Ec { key, fast: None }, public)
+    }
+
+    /// The same key with its fast signer, if it has one: for real worlds.
+    pub(super) fn hastened(self) -> Self {
+        match &self.0.material {
+            Material::Ec { key, fast: None } => {
+                let material = Material::Ec { key: key.clone(), fast: FastSigner::of(key).map(Box::new) };
+                Self::new(material, self.0.public.clone())
+            }
+            _ => self,
+        }
+    }
+
+    fn sign_ec(key: &EcKey, fast: Option<&FastSigner>, message: &[u8], form: Form) -> Vec<u8> {
+        fast.and_then(|fast| fast.sign(message, form)).unwrap_or_else(|| key.sign(message, form))
     }
 
     fn from_ed25519_seed(seed: [u8; 32]) -> Result<Self, KeyError> {
@@ -76,7 +91,8 @@ impl PrivateKey {
         Ok(Self::new(Material::Ed25519 { pair, seed }, public))
     }
 
-    /// Reads the first private key of a PEM text: PKCS#1, PKCS#8 or SEC1.
+    /// Reads the first private key of a PEM text: PKCS#1, PKCS#8 or SEC1. It signs by RFC 6979 (if ECDSA);
+    /// [`Keys::adopt`](super::Keys::adopt) makes it one of a world.
     ///
     /// # Errors
     /// [`KeyError::Unreadable`] when there is none of a known kind.
@@ -124,7 +140,7 @@ impl PrivateKey {
                 inner.extend(tlv(0x04, pkcs1));
                 tlv(0x30, &inner)
             }
-            Material::Ec(key) => key.to_pkcs8(),
+            Material::Ec { key, .. } => key.to_pkcs8(),
             Material::Ed25519 { seed, .. } => [PKCS8_ED25519_PREFIX, seed].concat(),
         }
     }
@@ -139,7 +155,7 @@ impl PrivateKey {
     pub fn to_traditional_pem(&self) -> String {
         match &self.0.material {
             Material::Rsa { pkcs1, .. } => pem_encode("RSA PRIVATE KEY", pkcs1),
-            Material::Ec(key) => match key.to_sec1() {
+            Material::Ec { key, .. } => match key.to_sec1() {
                 Some(der) => pem_encode("EC PRIVATE KEY", &der),
                 None => self.to_pkcs8_pem(),
             },
@@ -151,7 +167,7 @@ impl PrivateKey {
     pub fn sign(&self, message: &[u8]) -> Vec<u8> {
         match &self.0.material {
             Material::Rsa { pair, .. } => sign_pkcs1(pair, message),
-            Material::Ec(key) => key.sign(message, Form::Der),
+            Material::Ec { key, fast } => Self::sign_ec(key, fast.as_deref(), message, Form::Der),
             Material::Ed25519 { pair, .. } => pair.sign(message).as_ref().to_vec(),
         }
     }
@@ -159,7 +175,7 @@ impl PrivateKey {
     /// Signs in the form that JWS has.
     pub fn sign_jws(&self, message: &[u8]) -> JwsSignature {
         let signature = match &self.0.material {
-            Material::Ec(key) => key.sign(message, Form::Fixed),
+            Material::Ec { key, fast } => Self::sign_ec(key, fast.as_deref(), message, Form::Fixed),
             _ => self.sign(message),
         };
         JwsSignature { alg: self.jws_algorithm(), signature }
@@ -275,6 +291,27 @@ mod tests {
         assert!(PublicKey::ec("P-256", &[1; 32], &[1; 32]).is_err(), "not on the curve");
         assert!(PublicKey::ec("secp256k1", &[1; 32], &[1; 32]).is_err());
         assert!(PublicKey::rsa(&[0], &[3]).is_err() && PublicKey::ed25519(&[1]).is_err());
+    }
+
+    #[test]
+    fn a_fast_signer_is_the_same_key() {
+        for key in keys() {
+            let fast = key.clone().hastened();
+            assert_eq!((fast.public(), fast.to_pkcs8()), (key.public(), key.to_pkcs8()));
+            // Often enough for numbers with leading zeros in r and s.
+            for n in 0..600u32 {
+                let message = n.to_be_bytes();
+                assert!(key.public().verify(&message, &fast.sign(&message)));
+                let JwsSignature { alg, signature } = fast.sign_jws(&message);
+                assert_eq!(key.public().verify_jws(alg, &message, &signature), Ok(()), "{alg} {n}");
+                if matches!(key.algorithm(), KeyAlgorithm::Rsa(_) | KeyAlgorithm::EcdsaP521) && n == 3 {
+                    break;
+                }
+            }
+            let repeats = fast.sign(b"m") == fast.sign(b"m");
+            let drawn = matches!(key.algorithm(), KeyAlgorithm::EcdsaP256 | KeyAlgorithm::EcdsaP384);
+            assert_eq!(repeats, !drawn);
+        }
     }
 
     #[test]
