@@ -132,6 +132,14 @@ impl PrivateKey {
         &self.0.public
     }
 
+    /// DER PKCS#1, if it is an RSA key.
+    pub(super) fn rsa(&self) -> Option<&[u8]> {
+        match &self.0.material {
+            Material::Rsa { pkcs1, .. } => Some(pkcs1),
+            _ => None,
+        }
+    }
+
     /// DER PKCS#8.
     pub fn to_pkcs8(&self) -> Vec<u8> {
         match &self.0.material {

@@ -6,10 +6,14 @@
 
 use std::borrow::Cow;
 
+use rsa::pkcs1::DecodeRsaPrivateKey as _;
 use rustls::SignatureScheme;
+use rustls::pki_types::SubjectPublicKeyInfoDer;
 
 use super::ec::Curve;
 use super::{KeyAlgorithm, PrivateKey};
+use crate::hash::sha256;
+use crate::rng::Rng;
 
 /// AlgorithmIdentifier of ecdsa-with-SHA384 and, but for the last byte, ecdsa-with-SHA512 (RFC 5758).
 const ECDSA_SHA384: &[u8] = &[0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x03];
@@ -128,9 +132,16 @@ impl rcgen::SigningKey for PrivateKey {
 
 impl rustls::sign::SigningKey for PrivateKey {
     fn choose_scheme(&self, offered: &[SignatureScheme]) -> Option<Box<dyn rustls::sign::Signer>> {
-        // TLS 1.3 has no PKCS#1 v1.5, and PSS is salted: a server's key here is ECDSA or Ed25519.
+        // TLS 1.3 has no PKCS#1 v1.5.
+        if self.rsa().is_some() && offered.contains(&SignatureScheme::RSA_PSS_SHA256) {
+            return Some(Box::new(Pss(self.clone())));
+        }
         let scheme = names(PrivateKey::algorithm(self)).tls;
         offered.contains(&scheme).then(|| Box::new(self.clone()) as Box<dyn rustls::sign::Signer>)
+    }
+
+    fn public_key(&self) -> Option<SubjectPublicKeyInfoDer<'_>> {
+        Some(self.public().spki().into())
     }
 
     fn algorithm(&self) -> rustls::SignatureAlgorithm {
@@ -148,11 +159,31 @@ impl rustls::sign::Signer for PrivateKey {
     }
 }
 
+/// An RSA key as TLS 1.3 has it: PSS with SHA-256. The salt is drawn from key and message, as RFC 6979 does
+/// with nonces, so that handshakes of simulated worlds repeat.
+#[derive(Debug)]
+struct Pss(PrivateKey);
+
+impl rustls::sign::Signer for Pss {
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rustls::Error> {
+        let failed = || rustls::Error::General("this RSA key cannot sign with PSS".to_owned());
+        let pkcs1 = self.0.rsa().ok_or_else(failed)?;
+        let key = rsa::RsaPrivateKey::from_pkcs1_der(pkcs1).map_err(|_| failed())?;
+        let digest = sha256(message);
+        let salt = Rng::from_bytes(sha256(&[&sha256(pkcs1)[..], &digest].concat()));
+        let padding = rsa::Pss::<sha2::Sha256>::new();
+        key.sign_with_rng(&mut salt.stream(), padding, &digest).map_err(|_| failed())
+    }
+
+    fn scheme(&self) -> SignatureScheme {
+        SignatureScheme::RSA_PSS_SHA256
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::public::read_tlv;
     use super::*;
-    use crate::rng::Rng;
 
     fn key(algorithm: KeyAlgorithm) -> PrivateKey {
         PrivateKey::generate(&Rng::from_seed(7).fork(&algorithm.to_string()), algorithm).unwrap()

@@ -8,7 +8,7 @@ mod real;
 mod sim;
 mod stream;
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -56,6 +56,21 @@ impl AsyncWrite for Stream {
             StreamKind::Sim(s) => Pin::new(s).poll_write(cx, data),
             StreamKind::Real(s) => Pin::new(s).poll_write(cx, data),
         }
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match &mut self.0 {
+            StreamKind::Sim(s) => Pin::new(s).poll_write_vectored(cx, parts),
+            StreamKind::Real(s) => Pin::new(s).poll_write_vectored(cx, parts),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

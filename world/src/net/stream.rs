@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::future::Future;
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -246,6 +246,23 @@ impl AsyncWrite for SimStream {
         }
         self.world.record(&self.label, "tcp", &data[..n]);
         Poll::Ready(Ok(n))
+    }
+
+    /// As one write. Without it, what TLS says last (a flight of records, an alert) would be cut after its
+    /// first part when the connection is given up next.
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match parts {
+            [one] => self.poll_write(cx, one),
+            parts => self.poll_write(cx, &parts.iter().flat_map(|part| &**part).copied().collect::<Vec<_>>()),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {

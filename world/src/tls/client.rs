@@ -1,0 +1,293 @@
+//! The client's end: which roots it trusts, which protocols it offers, and why a handshake failed.
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{
+    AlertDescription, ClientConfig, DigitallySignedStruct, Error, PeerMisbehaved, RootCertStore,
+    SignatureScheme,
+};
+
+use super::{BadTls, TlsStream, WorldTime, connection_rng, provider, with_rng};
+use crate::keys::PublicKey;
+use crate::net::Stream;
+use crate::world::World;
+
+/// What a server's alert said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Alert(
+    /// Its code (RFC 8446 section 6).
+    pub u8,
+);
+
+impl fmt::Display for Alert {
+    /// Its name in the RFC, with blanks: `handshake failure`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let known = AlertDescription::from(self.0);
+        if let AlertDescription::Unknown(code) = known {
+            return write!(f, "alert {code}");
+        }
+        // rustls writes the names as Rust does: HandshakeFailure.
+        for (n, c) in format!("{known:?}").chars().enumerate() {
+            if n > 0 && c.is_ascii_uppercase() {
+                f.write_str(" ")?;
+            }
+            write!(f, "{}", c.to_ascii_lowercase())?;
+        }
+        Ok(())
+    }
+}
+
+/// Why a handshake failed.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// The name is neither a host name nor an address.
+    #[error("not a server name: {0:?}")]
+    Name(String),
+    /// The server ended the handshake with this alert.
+    #[error("remote error: tls: {0}")]
+    Alert(Alert),
+    /// The server speaks none of the protocols that were offered (by its alert, or it chose another one).
+    #[error("remote error: tls: no application protocol")]
+    NoApplicationProtocol,
+    /// What the server sent was not taken: its certificate, its signature, or no TLS at all.
+    #[error("{0}")]
+    Refused(Error),
+    /// The connection broke.
+    #[error("{0}")]
+    Broken(io::Error),
+}
+
+impl From<io::Error> for TlsError {
+    fn from(error: io::Error) -> Self {
+        let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
+        match inner {
+            Some(Error::AlertReceived(AlertDescription::NoApplicationProtocol))
+            | Some(Error::PeerMisbehaved(PeerMisbehaved::SelectedUnofferedApplicationProtocol)) => {
+                TlsError::NoApplicationProtocol
+            }
+            Some(Error::AlertReceived(alert)) => TlsError::Alert(Alert((*alert).into())),
+            Some(refused) => TlsError::Refused(refused.clone()),
+            None => TlsError::Broken(error),
+        }
+    }
+}
+
+/// What a connection was waiting for when its time was over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// The connection.
+    Connect,
+    /// The end of the handshake.
+    Handshake,
+}
+
+/// Why there is no TLS connection to an address.
+#[derive(Debug, thiserror::Error)]
+pub enum DialError {
+    /// The address could not be connected to.
+    #[error("dial tcp: {0}")]
+    Connect(io::Error),
+    /// The time was over.
+    #[error("{}", match .0 {
+        Stage::Connect => "dial tcp: i/o timeout",
+        Stage::Handshake => "tls: handshake timeout",
+    })]
+    Timeout(Stage),
+    /// The handshake failed.
+    #[error("{0}")]
+    Tls(TlsError),
+}
+
+/// The name that stands for an address where only a host name can (RFC 8738 section 6):
+/// `1.0.0.127.in-addr.arpa`, or nibbles under `ip6.arpa`.
+pub fn reverse_name(ip: IpAddr) -> String {
+    let mut name = String::new();
+    match ip {
+        IpAddr::V4(ip) => {
+            for octet in ip.octets().iter().rev() {
+                name.push_str(&format!("{octet}."));
+            }
+            name.push_str("in-addr.arpa");
+        }
+        IpAddr::V6(ip) => {
+            for octet in ip.octets().iter().rev() {
+                name.push_str(&format!("{:x}.{:x}.", octet & 0xf, octet >> 4));
+            }
+            name.push_str("ip6.arpa");
+        }
+    }
+    name
+}
+
+/// Takes every certificate; that the server has the certificate's key is still checked.
+#[derive(Debug)]
+struct AnyCertificate(WebPkiSupportedAlgorithms);
+
+/// Whether `signed` is by the certificate's P-521 key, which ring cannot verify.
+fn verify_p521(
+    message: &[u8],
+    certificate: &CertificateDer<'_>,
+    signed: &DigitallySignedStruct,
+) -> Result<HandshakeSignatureValid, Error> {
+    let bad = || Error::InvalidCertificate(rustls::CertificateError::BadSignature);
+    let spki = ParsedCertificate::try_from(certificate)?.subject_public_key_info();
+    let key = PublicKey::from_spki(&spki).map_err(|_| bad())?;
+    // ecdsa-with-SHA512, and the curve that TLS 1.3 binds to it.
+    let good = key.jws_algorithm() == "ES512" && key.verify(message, signed.signature());
+    if good { Ok(HandshakeSignatureValid::assertion()) } else { Err(bad()) }
+}
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        match signed.scheme {
+            SignatureScheme::ECDSA_NISTP521_SHA512 => verify_p521(message, certificate, signed),
+            _ => verify_tls12_signature(message, certificate, signed, &self.0),
+        }
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        match signed.scheme {
+            SignatureScheme::ECDSA_NISTP521_SHA512 => verify_p521(message, certificate, signed),
+            _ => verify_tls13_signature(message, certificate, signed, &self.0),
+        }
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        let mut schemes = self.0.supported_schemes();
+        schemes.push(SignatureScheme::ECDSA_NISTP521_SHA512);
+        schemes
+    }
+}
+
+/// How a client connects: which roots it trusts, which protocols it offers. Clones share the configuration.
+#[derive(Clone)]
+pub struct Connector {
+    world: World,
+    config: Arc<ClientConfig>,
+}
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("tls::Connector")
+    }
+}
+
+impl Connector {
+    /// Trusts `roots` (DER certificates) and nothing else.
+    ///
+    /// # Errors
+    /// [`BadTls`] when a root is no certificate.
+    pub fn new(world: &World, roots: &[Vec<u8>]) -> Result<Self, BadTls> {
+        let mut store = RootCertStore::empty();
+        for root in roots {
+            store.add(CertificateDer::from(root.clone()))?;
+        }
+        let time = Arc::new(WorldTime(world.clone()));
+        let config = ClientConfig::builder_with_details(provider(world), time)
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(store)
+            .with_no_client_auth();
+        Ok(Connector { world: world.clone(), config: Arc::new(config) })
+    }
+
+    /// Trusts every certificate, whatever its name, time or issuer; only the handshake's signature must be
+    /// by its key. **For domain validation only**, where an ACME server follows redirects to https of hosts
+    /// that have no good certificate yet, or looks at the certificate itself (tls-alpn-01): there is no
+    /// protection against a man in the middle.
+    ///
+    /// # Errors
+    /// [`BadTls`] when no protocol version can be offered.
+    pub fn unverified(world: &World) -> Result<Self, BadTls> {
+        let provider = provider(world);
+        let verifier = Arc::new(AnyCertificate(provider.signature_verification_algorithms));
+        let time = Arc::new(WorldTime(world.clone()));
+        let mut config = ClientConfig::builder_with_details(provider, time)
+            .with_safe_default_protocol_versions()?
+            .dangerous()
+            .with_custom_certificate_verifier(verifier)
+            .with_no_client_auth();
+        // Every look at a host is a whole handshake.
+        config.resumption = rustls::client::Resumption::disabled();
+        Ok(Connector { world: world.clone(), config: Arc::new(config) })
+    }
+
+    /// The application protocols that it offers, best first. A server may still choose none: see
+    /// [`TlsStream::alpn`].
+    #[must_use]
+    pub fn with_alpn(mut self, protocols: &[&str]) -> Self {
+        let config = Arc::make_mut(&mut self.config);
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+        self
+    }
+
+    /// Does the handshake with the server `name` over `stream`.
+    ///
+    /// # Errors
+    /// When the name is none, the handshake fails, or the certificate is not trusted for the name.
+    pub async fn connect(&self, name: &str, stream: Stream) -> io::Result<TlsStream> {
+        let name = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
+        self.handshake_as(name, stream).await
+    }
+
+    /// As [`Connector::connect`], with errors that tell whose fault it was.
+    ///
+    /// # Errors
+    /// [`TlsError`].
+    pub async fn handshake(&self, name: &str, stream: Stream) -> Result<TlsStream, TlsError> {
+        let parsed = ServerName::try_from(name.to_owned()).map_err(|_| TlsError::Name(name.to_owned()))?;
+        Ok(self.handshake_as(parsed, stream).await?)
+    }
+
+    /// Connects to `to` and does the handshake with the server `name` ([`reverse_name`] of an address where
+    /// RFC 8738 wants that), both within `limit`.
+    ///
+    /// # Errors
+    /// [`DialError`].
+    pub async fn dial(&self, to: SocketAddr, name: &str, limit: Duration) -> Result<TlsStream, DialError> {
+        let due = self.world.monotonic() + limit;
+        let connected = self.world.timeout(limit, self.world.connect(to)).await;
+        let stream = connected.map_err(|_| DialError::Timeout(Stage::Connect))?;
+        let stream = stream.map_err(DialError::Connect)?;
+        let left = due.since(self.world.monotonic());
+        let done = self.world.timeout(left, self.handshake(name, stream)).await;
+        done.map_err(|_| DialError::Timeout(Stage::Handshake))?.map_err(DialError::Tls)
+    }
+
+    async fn handshake_as(&self, name: ServerName<'static>, stream: Stream) -> io::Result<TlsStream> {
+        let connector = tokio_rustls::TlsConnector::from(self.config.clone());
+        // rustls builds the ClientHello when `connect` is called: it must be called within the poll.
+        let handshake = async move { connector.connect(name, stream).await };
+        let rng = connection_rng(&self.world, "tls client");
+        let stream = with_rng(rng, handshake).await?;
+        Ok(TlsStream(tokio_rustls::TlsStream::Client(stream)))
+    }
+}
