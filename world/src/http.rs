@@ -1,10 +1,12 @@
-//! HTTP/1.1 over the world: an axum router served on a [`crate::Listener`], and a client with kept connections.
+//! HTTP over the world: an axum router served on a [`crate::Listener`] (HTTP/1.1 and HTTP/2), and an HTTP/1.1
+//! client with kept connections.
 
 mod client;
+mod pace;
 mod server;
 
 pub use client::{Client, HttpError, Response, Scheme, Url};
-pub use server::{Peer, serve};
+pub use server::{ALPN, Peer, ServeLimits, serve, serve_within};
 
 use std::future::Future;
 use std::pin::Pin;
