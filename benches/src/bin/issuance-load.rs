@@ -41,6 +41,9 @@ struct Arguments {
     /// Names in an order; several numbers make several configurations.
     #[arg(long, value_delimiter = ',', default_value = "1")]
     names: Vec<u64>,
+    /// What all names end with; their addresses are the challenge test server's default.
+    #[arg(long, default_value = "load.test")]
+    domain: String,
     /// Runs of each configuration, each with servers of its own.
     #[arg(long, default_value_t = 1)]
     runs: u64,
@@ -83,9 +86,12 @@ struct Arguments {
     /// A folder for what the servers print; otherwise it is thrown away.
     #[arg(long, value_name = "FOLDER")]
     server_log: Option<PathBuf>,
-    /// Starts no server: that of the directory https://ADDR/dir is there already.
+    /// Starts no server: one is there already, at https://ADDR.
     #[arg(long, value_name = "ADDR", requires = "management")]
     acme: Option<SocketAddr>,
+    /// With --acme: the path of its directory.
+    #[arg(long, value_name = "PATH", default_value = "/dir")]
+    directory: String,
     /// With --acme: the management API of its challenge test server.
     #[arg(long, value_name = "ADDR", requires = "acme")]
     management: Option<SocketAddr>,
@@ -170,6 +176,7 @@ impl Arguments {
                     warm_up: self.warm_up,
                     in_flight,
                     names,
+                    domain: self.domain.clone(),
                     accounts: self.accounts,
                     keys: self.pre_generated_keys,
                     poll: Duration::from_millis(self.poll),
@@ -191,8 +198,8 @@ impl Arguments {
                     .map_err(|source| Trouble::File { path: path.clone(), source })?,
             ),
         };
-        let target =
-            Target { acme, directory: "/dir".to_owned(), management, trust, protocol: self.protocol() };
+        let (directory, protocol) = (self.directory.clone(), self.protocol());
+        let target = Target { acme, directory, management, trust, protocol };
         Ok(Some((target, Watched { server: self.server_pid, responder: self.responder_pid })))
     }
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::connection::{Endpoint, Protocol, Trust};
 use super::csr::CertificateKeys;
@@ -26,6 +26,8 @@ pub struct Load {
     pub in_flight: u64,
     /// Names in an order.
     pub names: u64,
+    /// What all names end with.
+    pub domain: String,
     /// Accounts, used in turn by the workers.
     pub accounts: u64,
     /// Certificate keys made before the run; 0 for a new one in each order.
@@ -85,8 +87,8 @@ impl Reading {
 
 /// What the workers of one phase share.
 struct Phase {
-    /// In the names, so that no name is asked for twice.
-    label: &'static str,
+    /// What the names end with: the phase and the run are in it, so that no name is asked for twice.
+    domain: String,
     orders: u64,
     names: u64,
     window: u64,
@@ -99,9 +101,9 @@ struct Phase {
 }
 
 impl Phase {
-    fn new(label: &'static str, orders: u64, load: &Load, watched: Watched) -> Arc<Self> {
+    fn new(label: &str, orders: u64, load: &Load, watched: Watched) -> Arc<Self> {
         Arc::new(Phase {
-            label,
+            domain: format!("{label}.{}", load.domain),
             orders,
             names: load.names,
             window: load.window,
@@ -116,7 +118,7 @@ impl Phase {
     /// The names of the next order, while there is one.
     fn next(&self) -> Option<Vec<String>> {
         let order = self.next.fetch_add(1, Ordering::Relaxed);
-        let name = |k| format!("n{k}.{label}{order}.load.test", label = self.label);
+        let name = |k| format!("n{k}.o{order}.{}", self.domain);
         (order < self.orders).then(|| (0..self.names).map(name).collect())
     }
 
@@ -216,9 +218,12 @@ pub async fn drive(load: &Load, target: &Target, watched: Watched) -> Result<Out
         polls: 0,
     });
 
-    let warm_up = Phase::new("w", load.warm_up, load, Watched::default());
+    // A server that outlives the run has not heard of its names.
+    let begun = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let label = |phase: char| format!("{phase}{:x}", begun.as_micros());
+    let warm_up = Phase::new(&label('w'), load.warm_up, load, Watched::default());
     let (workers, warm_tally) = warm_up.run(workers.collect()).await?;
-    let phase = Phase::new("m", load.orders, load, watched);
+    let phase = Phase::new(&label('m'), load.orders, load, watched);
     let before = Reading::take(watched);
     let (_workers, tally) = phase.run(workers).await?;
     let after = Reading::take(watched);
@@ -249,6 +254,7 @@ mod tests {
             warm_up: 0,
             in_flight: 1,
             names: 2,
+            domain: "load.test".to_owned(),
             accounts: 1,
             keys: 0,
             poll: Duration::ZERO,
