@@ -8,9 +8,12 @@
 //! ```
 #![expect(clippy::print_stdout, reason = "a program that tells what it measured")]
 
+use std::future::Future as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::process::ExitCode;
+use std::task::Poll;
 use std::time::Duration;
 
 use benches::load::{
@@ -125,6 +128,8 @@ enum Trouble {
     Begin { servers: String, source: Failure },
     #[error("{}: {source}", path.display())]
     File { path: PathBuf, source: std::io::Error },
+    #[error("asked to end before all was measured")]
+    AskedToEnd,
     #[error(transparent)]
     Runtime(#[from] std::io::Error),
 }
@@ -268,11 +273,44 @@ fn print(outcomes: &[Outcome]) -> bool {
     outcomes.iter().all(|outcome| outcome.finished() || outcome.servers == Kind::Pebble.to_string())
 }
 
+/// Until Ctrl-C, or the signal that asks a process to end.
+async fn asked_to_end() -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let (mut interrupt, mut terminate) =
+            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        std::future::poll_fn(|cx| {
+            let interrupted = interrupt.poll_recv(cx).is_ready();
+            if interrupted || terminate.poll_recv(cx).is_ready() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        Ok(())
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await
+}
+
+/// Measures, unless told to end before; either way the servers end with this.
+fn measure_until_told(arguments: Arguments) -> Result<Vec<Outcome>, Trouble> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let outcome = runtime.block_on(async {
+        let (mut measured, mut ended) = (pin!(measure(&arguments)), pin!(asked_to_end()));
+        std::future::poll_fn(|cx| {
+            if let Poll::Ready(ended) = ended.as_mut().poll(cx) {
+                return Poll::Ready(Err(ended.map_or_else(Trouble::from, |()| Trouble::AskedToEnd)));
+            }
+            measured.as_mut().poll(cx)
+        })
+        .await
+    });
+    // Orders under way are of no interest any more.
+    runtime.shutdown_background();
+    outcome
+}
+
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let measured = runtime.map_err(Trouble::from).and_then(|runtime| runtime.block_on(measure(&arguments)));
-    match measured {
+    match measure_until_told(Arguments::parse()) {
         Ok(outcomes) if print(&outcomes) => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
         Err(trouble) => {

@@ -57,6 +57,8 @@ pub struct Outcome {
     pub failures: BTreeMap<String, u64>,
     /// The first of each kind, in words.
     pub examples: BTreeMap<String, String>,
+    /// Whether the hang was within the warm-up.
+    pub warm_up_hung: bool,
     /// Failures within the warm-up, by kind.
     pub warm_up_failures: BTreeMap<String, u64>,
     /// Stretches of a long run.
@@ -106,7 +108,8 @@ impl Outcome {
         for (kind, example) in &tally.examples {
             self.examples.entry(kind.clone()).or_insert_with(|| example.clone());
         }
-        self.hung |= tally.hangs > 0;
+        self.warm_up_hung = tally.hangs > 0;
+        self.hung |= self.warm_up_hung;
         self.hangs += tally.hangs;
     }
 
@@ -158,6 +161,14 @@ fn figure(value: Option<f64>, decimals: usize) -> String {
     value.map_or_else(|| "–".to_owned(), |value| format!("{value:.decimals$}"))
 }
 
+/// How far a run came that hung.
+fn hang(run: &Outcome) -> String {
+    if run.warm_up_hung {
+        return "in the warm-up".to_owned();
+    }
+    format!("after {} at {:.0}/s", run.certificates, run.per_second)
+}
+
 /// The table: Markdown, as `RESULTS.md` has it. Medians are over the runs that finished.
 pub fn row(summary: &Summary) -> String {
     let finished: Vec<&Outcome> = summary.runs.iter().filter(|run| run.finished()).collect();
@@ -167,15 +178,10 @@ pub fn row(summary: &Summary) -> String {
     let lowest = speeds.iter().copied().reduce(f64::min);
     let highest = speeds.iter().copied().reduce(f64::max);
     let mut row = format!("| {} | {} of {}", summary.configuration, finished.len(), summary.runs.len());
-    let hung: Vec<String> = summary
-        .runs
-        .iter()
-        .filter(|run| run.hung)
-        .map(|run| format!("{} at {:.0}/s", run.certificates, run.per_second))
-        .collect();
+    let hung: Vec<String> = summary.runs.iter().filter(|run| run.hung).map(hang).collect();
     if !hung.is_empty() {
         // Writing to a String does not fail.
-        let _ = write!(row, "; hung after {}", hung.join(", "));
+        let _ = write!(row, "; hung {}", hung.join(", "));
     }
     let _ = write!(
         row,
@@ -231,6 +237,8 @@ mod tests {
             row(&summarize(&runs[1..2])[0]),
             "| pebble.c32.k1 | 0 of 1; hung after 4 at 900/s | – / – / – | – / – | – | – | – | – |"
         );
+        let early = Outcome { warm_up_hung: true, ..run(0.0, true) };
+        assert!(row(&summarize(&[early])[0]).starts_with("| pebble.c32.k1 | 0 of 1; hung in the warm-up |"));
     }
 
     #[test]
