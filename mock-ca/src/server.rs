@@ -12,7 +12,7 @@ use http::header;
 use http_body_util::{BodyExt as _, Limited};
 use world::http::{Peer, Url};
 use world::tls::Acceptor;
-use world::{PublicKey, Rng, World};
+use world::{PublicKey, Rng, TaskGroup, World};
 
 use crate::ca::{CaError, Hierarchy, WebIdentity};
 use crate::config::Config;
@@ -44,6 +44,8 @@ struct Inner {
     policy: Policy,
     views: Vec<View>,
     journal: Journal,
+    /// What was promised in answers: validations and issuances under way.
+    tasks: TaskGroup,
     state: Mutex<State>,
 }
 
@@ -92,6 +94,7 @@ impl Ca {
             web: WebIdentity::new(&world, &host)?,
             views: View::all(&world, &config, &policy)?,
             journal: Journal::default(),
+            tasks: TaskGroup::new(&world),
             state: Mutex::new(state),
             policy,
             config,
@@ -165,18 +168,23 @@ impl Ca {
     /// When the address cannot be bound.
     pub async fn serve(&self, at: SocketAddr) -> Result<(), CaError> {
         let listener = self.0.world.listen(at).await?;
-        self.serve_on(listener).await
+        self.clone().serve_on(listener).await
     }
 
     /// Serves the API over HTTPS on `listener`, until the task is dropped.
     ///
     /// # Errors
     /// When TLS cannot be set up.
-    pub async fn serve_on(&self, listener: world::Listener) -> Result<(), CaError> {
+    pub async fn serve_on(self, listener: world::Listener) -> Result<(), CaError> {
         let web = &self.0.web;
         let acceptor = Acceptor::new(&self.0.world, vec![web.leaf.clone()], &web.key)?;
         world::http::serve(self.0.world.clone(), listener, Some(acceptor), self.router()).await;
         Ok(())
+    }
+
+    /// Ends what is under way behind the answers: validations and issuances. None starts any more.
+    pub fn stop(&self) {
+        self.0.tasks.stop();
     }
 
     pub(crate) fn world(&self) -> &World {
@@ -311,10 +319,10 @@ impl Ca {
                     state.validations += 1;
                     state.validations - 1
                 };
-                self.0.world.spawn("validation", va::run(ca, task, number));
+                self.0.tasks.spawn("validation", va::run(ca, task, number));
             }
             Job::Issue { order, csr } => {
-                self.0.world.spawn("issuance", async move {
+                self.0.tasks.spawn("issuance", async move {
                     ca.pace(Endpoint::Issuance).await;
                     let plan = issuance::prepare(&ca, &ca.state(), order, ca.0.world.now());
                     let event = match plan {

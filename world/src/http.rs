@@ -2,10 +2,12 @@
 //! client with kept connections.
 
 mod client;
+mod connector;
 mod pace;
 mod server;
 
 pub use client::{Client, HttpError, Response, Scheme, Url};
+pub use connector::{Dialled, HyperConnector};
 pub use server::{ALPN, Peer, ServeLimits, serve, serve_within};
 
 use std::future::Future;
