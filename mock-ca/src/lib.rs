@@ -40,6 +40,7 @@ pub mod draws;
 pub mod issuance;
 pub mod journal;
 mod library;
+pub mod limits;
 pub mod policy;
 pub mod problem;
 pub mod protocol;
