@@ -25,6 +25,7 @@
 mod clock;
 mod cost;
 pub mod duration;
+pub mod goflag;
 pub mod guest;
 mod hash;
 pub mod http;
