@@ -64,7 +64,7 @@ pub enum StartError {
     #[error("{0}")]
     Preparation(String),
     /// The program is not there, or cannot be run.
-    #[error("{}: {source}", program.display())]
+    #[error("{}: cannot be started: {source}", program.display())]
     Program {
         /// Its path.
         program: PathBuf,
