@@ -13,6 +13,7 @@ use crate::policy::Identifier;
 use crate::problem::Problem;
 use crate::protocol::OrderState;
 use crate::ra;
+use crate::ra::limited::{self, Subject};
 use crate::server::State;
 
 /// What is to be signed.
@@ -60,7 +61,7 @@ pub(crate) fn sign(ca: &Ca, plan: &Plan, csr: &Csr) -> Result<Signed, CaError> {
 }
 
 /// Ends the order: with its certificate, or in error. Gives the journal's entry.
-pub(crate) fn store(state: &mut State, plan: &Plan, signed: Result<Signed, CaError>) -> Event {
+pub(crate) fn store(ca: &Ca, state: &mut State, plan: &Plan, signed: Result<Signed, CaError>) -> Event {
     let order = plan.order;
     let signed = match signed {
         Ok(signed) => signed,
@@ -91,6 +92,10 @@ pub(crate) fn store(state: &mut State, plan: &Plan, signed: Result<Signed, CaErr
         not_before: issued.not_before,
         not_after: issued.not_after,
     };
+    let replaces = state.db.orders.get(&order).and_then(|order| order.replaces.clone());
+    let replaces = replaces.as_deref();
+    let subject = Subject { account: plan.account, identifiers: &plan.identifiers, replaces };
+    limited::issued(&mut state.limits, &state.db, ca.config(), subject, plan.at);
     ra::end_finalize(&mut state.db, order, Ok(issued));
     event
 }

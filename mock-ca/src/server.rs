@@ -21,8 +21,9 @@ use crate::dialect::{Dialect, Endpoint};
 use crate::draws::Draws;
 use crate::issuance;
 use crate::journal::{Event, Journal};
+use crate::limits::{EndpointClass, Limits};
 use crate::policy::Policy;
-use crate::protocol::AccountState;
+use crate::protocol::{AccountState, AuthorizationState};
 use crate::ra::{self, Task, Verdict};
 use crate::va::{self, View};
 use crate::wfe::jwk::Jwk;
@@ -55,6 +56,7 @@ pub(crate) struct State {
     pub(crate) db: Db,
     pub(crate) nonces: Nonces,
     pub(crate) draws: Draws,
+    pub(crate) limits: Limits,
     pub(crate) rng: Rng,
     visits: BTreeMap<Endpoint, usize>,
     validations: usize,
@@ -85,6 +87,8 @@ impl Ca {
             db: Db::new(ids, tokens),
             nonces: Nonces::new(nonces, config.nonce_window, dialect.nonce_prefix, dialect.nonce_bytes),
             draws: Draws::new(world.rng(&label("draws"))),
+            limits: Limits::new(config.limits.clone(), &world.rng(&label("limits")))
+                .map_err(|bad| CaError::Config(bad.to_string()))?,
             rng: world.rng(&label("directory")),
             visits: BTreeMap::new(),
             validations: 0,
@@ -218,11 +222,24 @@ impl Ca {
             Some(problem) => problem.detail.clone(),
         };
         let now = self.0.world.now();
-        let decided = ra::decide(&mut self.state().db, &self.0.config, task, verdict, now);
+        let mut state = self.state();
+        let decided = ra::decide(&mut state.db, &self.0.config, task, verdict, now);
+        let identifier = task.identifier.value();
+        let paused = match decided {
+            Ok(AuthorizationState::Valid) => {
+                state.limits.validation_succeeded(task.account, &identifier);
+                false
+            }
+            Ok(_) => state.limits.validation_failed(now, task.account, &identifier),
+            Err(_) => false,
+        };
+        drop(state);
         let (status, reason) = match decided {
             Ok(status) => (status.as_str(), reason),
             Err(late) => (late.state, format!("decided before; {reason}")),
         };
+        let reason =
+            if paused { format!("{reason}; the account is paused for {identifier}") } else { reason };
         let (authorization, attempt) = (task.authorization, task.attempt);
         self.0
             .journal
@@ -248,8 +265,18 @@ impl Ca {
         let received = self.0.world.now();
         let incoming = self.read(params, request).await;
         self.pace(endpoint).await;
-        let reply = wfe::answer(&self, endpoint, &incoming);
+        let reply = match self.load_balancer(endpoint, &incoming) {
+            Some(busy) => busy,
+            None => wfe::answer(&self, endpoint, &incoming),
+        };
         self.conclude(Some(endpoint), received, incoming, reply)
+    }
+
+    /// What stands in front of the CA answers instead of it when an address asks too often.
+    fn load_balancer(&self, endpoint: Endpoint, incoming: &Incoming) -> Option<Reply> {
+        let (class, peer) = (EndpointClass::of(endpoint)?, incoming.peer?);
+        let denied = self.state().limits.request(self.0.world.now(), class, peer).err()?;
+        Some(Reply::denied(&denied, self.dialect()))
     }
 
     async fn handle_unknown(self, request: Request) -> Response {
@@ -328,7 +355,7 @@ impl Ca {
                     let event = match plan {
                         Ok(plan) => {
                             let signed = issuance::sign(&ca, &plan, &csr);
-                            issuance::store(&mut ca.state(), &plan, signed)
+                            issuance::store(&ca, &mut ca.state(), &plan, signed)
                         }
                         Err(event) => *event,
                     };

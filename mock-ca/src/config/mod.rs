@@ -14,6 +14,7 @@ mod randomness;
 
 use crate::db::ChallengeKind;
 use crate::dialect::{DialectName, Endpoint};
+use crate::limits::LimitsConfig;
 use crate::policy::IdentifierType;
 pub use profile::{Change, Profile, Terms};
 pub use randomness::Randomness;
@@ -95,6 +96,8 @@ pub struct Config {
     pub external_accounts: ExternalAccounts,
     /// Orders in one page of an account's list.
     pub orders_per_page: usize,
+    /// Rate limits.
+    pub limits: LimitsConfig,
     /// What is left to chance.
     pub randomness: Randomness,
     /// Whether every challenge passes without a look at anything.
@@ -149,6 +152,7 @@ impl Default for Config {
             pre_authorization: true,
             external_accounts: ExternalAccounts::default(),
             orders_per_page: 50,
+            limits: LimitsConfig::default(),
             randomness: Randomness::default(),
             always_valid: false,
             strict: false,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use world::Rng;
+use world::{Rng, Timestamp};
 
 use crate::config::FirstIds;
 use crate::dialect::IdStyle;
@@ -87,7 +87,17 @@ pub struct Db {
     /// The orders of each account, oldest first.
     pub orders_of: BTreeMap<u64, Vec<u64>>,
     by_thumbprint: BTreeMap<String, u64>,
+    /// When a set of identifiers last got a certificate, by the start of a hash of it.
+    issued_sets: BTreeMap<[u8; 16], Timestamp>,
     ids: Ids,
+}
+
+/// The start of the hash of a set of identifiers, in whatever order.
+fn set_key(identifiers: &[Identifier]) -> [u8; 16] {
+    let mut values: Vec<_> = identifiers.iter().map(Identifier::value).collect();
+    values.sort_unstable();
+    let hash = world::sha256(values.join(",").as_bytes());
+    std::array::from_fn(|index| hash[index])
 }
 
 impl Db {
@@ -104,6 +114,7 @@ impl Db {
             latest_valid: BTreeMap::new(),
             orders_of: BTreeMap::new(),
             by_thumbprint: BTreeMap::new(),
+            issued_sets: BTreeMap::new(),
             ids,
         }
     }
@@ -161,9 +172,15 @@ impl Db {
         id
     }
 
+    /// When a certificate for just these identifiers was last issued, to whomever.
+    pub fn last_issued(&self, identifiers: &[Identifier]) -> Option<Timestamp> {
+        self.issued_sets.get(&set_key(identifiers)).copied()
+    }
+
     /// Adds a certificate.
     pub fn add_certificate(&mut self, issued: Issued) {
         self.issuance.push(issued.serial.clone());
+        self.issued_sets.insert(set_key(&issued.identifiers), issued.at);
         self.certificates.insert(issued.serial.clone(), issued);
     }
 }

@@ -62,6 +62,7 @@ impl EndpointClass {
             Endpoint::NewAccount => EndpointClass::NewAccount,
             Endpoint::NewOrder => EndpointClass::NewOrder,
             Endpoint::RevokeCert => EndpointClass::RevokeCert,
+            Endpoint::RenewalInfo => EndpointClass::RenewalInfo,
             Endpoint::Issuance => return None,
             _ => EndpointClass::Acme,
         })

@@ -4,6 +4,7 @@
 //! waiting, the fetching and the signing.
 
 mod authorizations;
+pub mod limited;
 mod orders;
 pub mod renewal;
 

@@ -84,6 +84,11 @@ pub(crate) fn create(call: &mut Call<'_>, who: &mut Option<u64>) -> Result<Reply
     check_contacts(&request.contact, call.dialect().contacts_max)
         .map_err(|problem| problem.during("Error creating new account"))?;
     let external = external::check(call, request.external_account_binding.as_ref(), &key)?;
+    if let Some(peer) = call.incoming.peer
+        && let Err(denied) = call.state.limits.new_account(call.now, peer)
+    {
+        return Ok(Reply::denied(&denied, call.dialect()));
+    }
     let key = Arc::unwrap_or_clone(key);
     let id = ra::new_account(&mut call.state.db, key, request.contact, external, call.now);
     *who = Some(id);

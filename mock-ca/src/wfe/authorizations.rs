@@ -122,9 +122,15 @@ pub(crate) fn show(call: &mut Call<'_>) -> Result<Reply, Problem> {
         if update.status != "deactivated" {
             return Err(Problem::malformed("Invalid status value"));
         }
+        let was_pending = authorization.status == AuthorizationState::Pending;
         let state = authorization.status.on(AuthorizationEvent::Deactivate);
         let refused = |_| Problem::malformed("Authorization is not pending or valid");
         authorization.status = state.map_err(refused)?;
+        if was_pending {
+            // Giving up counts as a failure, so that nobody probes without a cost.
+            let (account, value) = (authorization.account, authorization.identifier.value());
+            call.state.limits.authorization_deactivated(call.now, account, &value);
+        }
         reason = "authorization deactivated".to_owned();
     }
     // Boulder bids the client wait for what is pending; Pebble only for what is being validated.

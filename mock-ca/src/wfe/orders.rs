@@ -20,6 +20,7 @@ use crate::journal::Event;
 use crate::policy::Identifier;
 use crate::problem::{Problem, ProblemKind};
 use crate::protocol::OrderState;
+use crate::ra::limited::{self, Subject};
 use crate::ra::{self, NewOrder};
 
 fn render(urls: &Urls, id: u64, order: &Order) -> Value {
@@ -89,19 +90,47 @@ pub(crate) fn create(call: &mut Call<'_>) -> Result<Reply, Problem> {
         ProblemKind::RejectedIdentifier => problem.during("Error creating new order"),
         _ => problem,
     })?;
-    let replaces = request.replaces.filter(|id| !id.is_empty());
     let config = call.ca.config();
+    if let Err(denied) = limited::check_paused(&call.state.limits, account, &identifiers, call.now) {
+        return Ok(Reply::denied(&denied, call.dialect()));
+    }
+    let replaces = request.replaces.filter(|id| !id.is_empty());
     let replaces = replaces
         .map(|id| ra::renewal::may_replace(&mut call.state.db, config, &id, account, &identifiers, call.now))
         .transpose()?;
     let profile = profile(call, account, request.profile.as_deref().unwrap_or_default())?;
-    let terms = config.terms(profile.as_deref(), call.now);
+    let state = &mut *call.state;
+    let subject = Subject { account, identifiers: &identifiers, replaces: replaces.as_deref() };
+    let receipt = match limited::new_order(&mut state.limits, &state.db, config, subject, call.now) {
+        Ok(receipt) => receipt,
+        Err(denied) => return Ok(Reply::denied(&denied, call.dialect())),
+    };
+    if let Err(problem) = check_terms(call, profile.as_deref(), &identifiers) {
+        call.state.limits.refund(call.now, receipt);
+        return Err(problem);
+    }
+    let request = ra::Request { account, identifiers, profile, not_before, not_after, replaces };
+    let state = &mut *call.state;
+    let (id, reason) = match ra::new_order(&mut state.db, config, &mut state.draws, request, call.now) {
+        NewOrder::Created { order, reused: 0 } => (order, "order created".to_owned()),
+        NewOrder::Created { order, reused } => {
+            (order, format!("order created with {reused} authorizations that were valid before"))
+        }
+        NewOrder::Reused(order) => (order, "the account has an open order for these names".to_owned()),
+    };
+    reply(call, 201, id, true, reason)
+}
+
+/// What a profile asks of an order, and that there is a way to show control of each identifier.
+fn check_terms(call: &Call<'_>, profile: Option<&str>, identifiers: &[Identifier]) -> Result<(), Problem> {
+    let config = call.ca.config();
+    let terms = config.terms(profile, call.now);
     if identifiers.len() > terms.names_max {
         let detail = format!("Order cannot contain more than {} DNS names", terms.names_max);
         return Err(Problem::malformed(detail));
     }
     if let Some(other) = identifiers.iter().find(|i| !terms.identifier_types.contains(&i.kind())) {
-        let detail = match &profile {
+        let detail = match profile {
             Some(profile) => {
                 format!("Profile {profile:?} does not permit {} type identifiers", other.kind().as_str())
             }
@@ -115,16 +144,7 @@ pub(crate) fn create(call: &mut Call<'_>) -> Result<Reply, Problem> {
         let detail = format!("No challenge is offered that suits {:?}", without.value());
         return Err(Problem::new(ProblemKind::RejectedIdentifier, detail));
     }
-    let request = ra::Request { account, identifiers, profile, not_before, not_after, replaces };
-    let state = &mut *call.state;
-    let (id, reason) = match ra::new_order(&mut state.db, config, &mut state.draws, request, call.now) {
-        NewOrder::Created { order, reused: 0 } => (order, "order created".to_owned()),
-        NewOrder::Created { order, reused } => {
-            (order, format!("order created with {reused} authorizations that were valid before"))
-        }
-        NewOrder::Reused(order) => (order, "the account has an open order for these names".to_owned()),
-    };
-    reply(call, 201, id, true, reason)
+    Ok(())
 }
 
 /// The validity that was asked for: both ends are optional.
@@ -285,7 +305,7 @@ pub(crate) fn finalize(call: &mut Call<'_>) -> Result<Reply, Problem> {
     let event = match issuance::prepare(call.ca, call.state, id, call.now) {
         Ok(plan) => {
             let signed = issuance::sign(call.ca, &plan, &csr);
-            issuance::store(call.state, &plan, signed)
+            issuance::store(call.ca, call.state, &plan, signed)
         }
         Err(event) => *event,
     };

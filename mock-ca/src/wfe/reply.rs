@@ -13,6 +13,7 @@ use crate::ca::csr::Csr;
 use crate::dialect::Dialect;
 use crate::draws::Drawn;
 use crate::journal::Event;
+use crate::limits::Denied;
 use crate::problem::{Problem, ProblemKind};
 use crate::ra::Task;
 
@@ -107,6 +108,16 @@ impl Reply {
         if let (500, Some(seconds)) = (problem.status, dialect.internal_error_retry_after) {
             reply.header(header::RETRY_AFTER.as_str(), seconds.to_string());
         }
+        reply
+    }
+
+    /// A rate limit refuses.
+    pub(crate) fn denied(denied: &Denied, dialect: &Dialect) -> Self {
+        let mut reply = Self::problem(&denied.problem, dialect);
+        for (name, value) in &denied.headers {
+            reply.header(name, value.clone());
+        }
+        reply.reason = denied.reason();
         reply
     }
 
