@@ -8,7 +8,7 @@ mod server;
 
 pub use client::{Client, HttpError, Response, Scheme, Url};
 pub use connector::{Dialled, HyperConnector};
-pub use server::{ALPN, Peer, ServeLimits, serve, serve_within};
+pub use server::{ALPN, CloseConnection, Peer, ServeLimits, serve, serve_within};
 
 use std::future::Future;
 use std::pin::Pin;

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
@@ -32,6 +32,15 @@ use crate::world::{Instant, World};
 /// The address that a request came from: an extension of every request that [`serve`] hands on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer(pub SocketAddr);
+
+/// As an extension of a response: it is not sent, and the connection is closed without a byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CloseConnection;
+
+/// What hyper is told so that it closes a connection.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the connection is closed on purpose")]
+struct Closed;
 
 /// The protocols that [`serve`] speaks, for [`Acceptor::with_alpn`].
 pub const ALPN: [&str; 2] = ["h2", "http/1.1"];
@@ -211,13 +220,27 @@ struct Routed {
 
 impl hyper::service::Service<Request<Incoming>> for Routed {
     type Response = Response<axum::body::Body>;
-    type Error = Infallible;
-    type Future = RouteFuture<Infallible>;
+    type Error = Closed;
+    type Future = Answering;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         request.extensions_mut().insert(self.peer);
         // A router is a reference count; it is always ready.
-        self.router.clone().call(request)
+        Answering(self.router.clone().call(request))
+    }
+}
+
+/// A router at work. hyper closes a connection whose service fails; axum's never do, so this one does.
+struct Answering(RouteFuture<Infallible>);
+
+impl Future for Answering {
+    type Output = Result<Response<axum::body::Body>, Closed>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(cx).map(|Ok(response)| match response.extensions().get::<CloseConnection>() {
+            None => Ok(response),
+            Some(CloseConnection) => Err(Closed),
+        })
     }
 }
 
@@ -246,8 +269,8 @@ impl Drop for Underway {
 
 impl hyper::service::Service<Request<Incoming>> for Counted {
     type Response = Response<axum::body::Body>;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+    type Error = Closed;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Closed>> + Send>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let underway = Underway::begin(&self.busy, &self.world);
