@@ -6,8 +6,10 @@ use world::Timestamp;
 use crate::Ca;
 use crate::ca::csr::Csr;
 use crate::ca::{CaError, Signed};
-use crate::config::Terms;
+use crate::config::{Config, Terms};
 use crate::db::Issued;
+use crate::faults::Issuance;
+use crate::faults::apply::issuance_problem;
 use crate::journal::Event;
 use crate::policy::Identifier;
 use crate::problem::Problem;
@@ -36,11 +38,22 @@ pub struct Plan {
 }
 
 /// What to sign for an order; the journal's entry when there is nothing to.
-pub(crate) fn prepare(ca: &Ca, state: &State, order: u64, now: Timestamp) -> Result<Plan, Box<Event>> {
+pub(crate) fn prepare(
+    state: &mut State,
+    order: u64,
+    now: Timestamp,
+    config: &Config,
+    faults: &Issuance,
+) -> Result<Plan, Box<Event>> {
     let not_issued = |reason: &str| Box::new(Event::NotIssued { order, reason: reason.to_owned() });
     let found = state.db.orders.get(&order).ok_or_else(|| not_issued("the order is gone"))?;
     if found.status != OrderState::Processing {
         return Err(not_issued("the order is not processing any more"));
+    }
+    if let Some(problem) = issuance_problem(faults) {
+        let reason = format!("fault: {}", problem.detail);
+        ra::end_finalize(&mut state.db, order, Err(problem));
+        return Err(not_issued(&reason));
     }
     let mut identifiers = found.identifiers.clone();
     identifiers.sort();
@@ -48,7 +61,7 @@ pub(crate) fn prepare(ca: &Ca, state: &State, order: u64, now: Timestamp) -> Res
         order,
         account: found.account,
         identifiers,
-        terms: ca.config().terms(found.profile.as_deref(), now),
+        terms: config.terms(found.profile.as_deref(), now),
         not_before: found.not_before,
         not_after: found.not_after,
         at: now,
@@ -83,6 +96,7 @@ pub(crate) fn store(ca: &Ca, state: &mut State, plan: &Plan, signed: Result<Sign
         revoked: None,
         replaced_by: None,
         renewal_info: None,
+        wrong_chain: None,
     };
     let event = Event::Issued {
         serial: issued.serial.to_string(),

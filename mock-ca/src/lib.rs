@@ -37,6 +37,7 @@ pub mod config;
 pub mod db;
 pub mod dialect;
 pub mod draws;
+pub mod faults;
 pub mod issuance;
 pub mod journal;
 mod library;

@@ -1,11 +1,9 @@
 //! `mock-ca`: the CA as an ordinary HTTPS server.
 #![expect(clippy::print_stdout, reason = "a program that tells where it listens")]
 
-use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Mutex;
 
 use clap::Parser;
 use mock_ca::{Ca, Config};
@@ -90,20 +88,17 @@ async fn run(world: World, arguments: Arguments) -> Result<(), Failure> {
     let address = arguments.listen;
     let listener = world.listen(address).await.map_err(|source| Failure::Listen { address, source })?;
     let config = arguments.config(listener.local_addr())?;
-    let ca = Ca::new(world, config)?;
+    let ca = Ca::new(world.clone(), config)?;
     if let Some(path) = &arguments.root_out {
         let roots = std::iter::once(ca.web_root()).chain(ca.issuer_roots());
         let pem: String = roots.map(|root| pem_encode("CERTIFICATE", &root)).collect();
         std::fs::write(path, pem).map_err(at(path))?;
     }
     if let Some(path) = &arguments.journal {
-        let file = Mutex::new(std::fs::File::create(path).map_err(at(path))?);
-        ca.journal().listen(move |entry| {
-            if let Ok(mut file) = file.lock() {
-                // A full disk must not stop the server.
-                let _ = writeln!(file, "{}", entry.to_json());
-            }
-        });
+        let file = std::fs::File::create(path).map_err(at(path))?;
+        let shown = path.display().to_string();
+        // A full disk must not stop the server.
+        ca.journal().write_to(&world, file, move |error| eprintln!("mock-ca: {shown}: {error}"));
     }
     println!("ACME directory: {}", ca.directory_url());
     Ok(ca.serve_on(listener).await?)

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{RawPathParams, Request};
@@ -14,11 +15,15 @@ use world::http::{Peer, Url};
 use world::tls::Acceptor;
 use world::{PublicKey, Rng, TaskGroup, World};
 
+use crate::ca::csr::Csr;
 use crate::ca::{CaError, Hierarchy, WebIdentity};
 use crate::config::Config;
 use crate::db::{Account, Db, Ids, Issued, Tokens};
 use crate::dialect::{Dialect, Endpoint};
-use crate::draws::Draws;
+use crate::draws::{Drawn, Draws};
+use crate::faults::apply;
+use crate::faults::facts::Object;
+use crate::faults::{Effects, Faults, Issuance, SharedFaults};
 use crate::issuance;
 use crate::journal::{Event, Journal};
 use crate::limits::{EndpointClass, Limits};
@@ -45,6 +50,7 @@ struct Inner {
     policy: Policy,
     views: Vec<View>,
     journal: Journal,
+    faults: SharedFaults,
     /// What was promised in answers: validations and issuances under way.
     tasks: TaskGroup,
     state: Mutex<State>,
@@ -80,6 +86,10 @@ impl Ca {
             blocklist: lower(&config.blocklist),
             extra_suffixes: lower(&config.extra_suffixes),
         };
+        let rules = config.faults.rules.clone();
+        let faults = Faults::new(rules, world.rng(&label("faults")), world.now())
+            .map_err(|taken| CaError::Config(format!("faults: {taken}")))?;
+        let journal = Journal::new(config.journal_max);
         let tokens = Tokens::new(&config.tokens, world.rng(&label("tokens")));
         let ids = Ids::new(dialect.ids, config.ids.clone(), world.rng(&label("identifiers")));
         let nonces = world.rng(&label("nonces"));
@@ -97,7 +107,8 @@ impl Ca {
             hierarchy: Hierarchy::new(&world, &config.hierarchy)?,
             web: WebIdentity::new(&world, &host)?,
             views: View::all(&world, &config, &policy)?,
-            journal: Journal::default(),
+            faults: SharedFaults::new(faults, Some((world.clone(), journal.clone()))),
+            journal,
             tasks: TaskGroup::new(&world),
             state: Mutex::new(state),
             policy,
@@ -133,6 +144,11 @@ impl Ca {
     /// What was asked, answered, validated and issued.
     pub fn journal(&self) -> &Journal {
         &self.0.journal
+    }
+
+    /// The faults that it has.
+    pub fn faults(&self) -> &SharedFaults {
+        &self.0.faults
     }
 
     /// All certificates, in the order of issuance.
@@ -263,13 +279,17 @@ impl Ca {
 
     async fn handle(self, endpoint: Endpoint, params: Vec<String>, request: Request) -> Response {
         let received = self.0.world.now();
-        let incoming = self.read(params, request).await;
+        let mut incoming = self.read(params, request).await;
+        incoming.struck = apply::strike(&self, Some(endpoint), &incoming);
+        apply::before(self.world(), &incoming.struck.effects).await;
         self.pace(endpoint).await;
         let reply = match self.load_balancer(endpoint, &incoming) {
             Some(busy) => busy,
             None => wfe::answer(&self, endpoint, &incoming),
         };
-        self.conclude(Some(endpoint), received, incoming, reply)
+        let effects = std::mem::take(&mut incoming.struck.effects);
+        let response = self.conclude(Some(endpoint), received, incoming, reply, &effects);
+        apply::deliver(self.world(), &effects, response).await
     }
 
     /// What stands in front of the CA answers instead of it when an address asks too often.
@@ -281,8 +301,14 @@ impl Ca {
 
     async fn handle_unknown(self, request: Request) -> Response {
         let received = self.0.world.now();
-        let incoming = self.read(Vec::new(), request).await;
-        self.conclude(None, received, incoming, Reply::unknown_path())
+        let mut incoming = self.read(Vec::new(), request).await;
+        incoming.struck = apply::strike(&self, None, &incoming);
+        apply::before(self.world(), &incoming.struck.effects).await;
+        let mut reply = apply::instead(&self, &incoming).unwrap_or_else(Reply::unknown_path);
+        apply::alter(&self, &mut self.state(), None, &incoming, &mut reply);
+        let effects = std::mem::take(&mut incoming.struck.effects);
+        let response = self.conclude(None, received, incoming, reply, &effects);
+        apply::deliver(self.world(), &effects, response).await
     }
 
     async fn read(&self, params: Vec<String>, request: Request) -> Incoming {
@@ -302,6 +328,7 @@ impl Ca {
             headers: parts.headers,
             body: body.map(http_body_util::Collected::to_bytes),
             peer,
+            struck: apply::Struck::default(),
         }
     }
 
@@ -312,8 +339,12 @@ impl Ca {
         received: world::Timestamp,
         incoming: Incoming,
         mut reply: Reply,
+        effects: &Effects,
     ) -> Response {
         let journal = &self.0.journal;
+        for Drawn { what, value } in reply.draws.drain(..) {
+            journal.add(&self.0.world, Event::Draw { what: what.to_owned(), value });
+        }
         for event in reply.events.drain(..) {
             journal.add(&self.0.world, event);
         }
@@ -326,19 +357,45 @@ impl Ca {
                 peer: incoming.peer,
                 received,
                 account: reply.account,
+                identifiers: incoming.struck.claims.identifiers,
                 status: reply.status.as_u16(),
                 problem: reply.problem.map(crate::problem::ProblemKind::name),
                 reason: reply.reason.clone(),
             },
         );
         for job in reply.jobs.drain(..) {
-            self.start(job);
+            self.start(job, effects);
         }
         reply.into_response(self.0.world.now())
     }
 
-    fn start(&self, job: Job) {
+    /// Makes the certificate of an order that is processing, and signs it while the state is free.
+    fn issue(&self, order: u64, csr: &Csr, faults: &Issuance) -> Event {
+        let plan = issuance::prepare(&mut self.state(), order, self.0.world.now(), &self.0.config, faults);
+        match plan {
+            Ok(plan) => {
+                let signed = issuance::sign(self, &plan, csr);
+                issuance::store(self, &mut self.state(), &plan, signed)
+            }
+            Err(event) => *event,
+        }
+    }
+
+    /// Waits for work that is held back.
+    async fn hold(&self, time: Duration) {
+        if !time.is_zero() {
+            self.0.world.sleep(time).await;
+        }
+    }
+
+    fn start(&self, job: Job, effects: &Effects) {
         let ca = self.clone();
+        // Stuck for ever is never begun.
+        let held = match effects.stuck {
+            Some(None) => return,
+            Some(Some(time)) => time,
+            None => Duration::ZERO,
+        };
         match job {
             Job::Validate(task) => {
                 let number = {
@@ -346,20 +403,23 @@ impl Ca {
                     state.validations += 1;
                     state.validations - 1
                 };
-                self.0.tasks.spawn("validation", va::run(ca, task, number));
+                self.0.tasks.spawn("validation", async move {
+                    ca.hold(held).await;
+                    va::run(ca, task, number).await;
+                });
             }
             Job::Issue { order, csr } => {
+                let faults = effects.issuance.clone();
                 self.0.tasks.spawn("issuance", async move {
+                    ca.hold(held).await;
                     ca.pace(Endpoint::Issuance).await;
-                    let plan = issuance::prepare(&ca, &ca.state(), order, ca.0.world.now());
-                    let event = match plan {
-                        Ok(plan) => {
-                            let signed = issuance::sign(&ca, &plan, &csr);
-                            issuance::store(&ca, &mut ca.state(), &plan, signed)
-                        }
-                        Err(event) => *event,
-                    };
+                    let event = ca.issue(order, &csr, &faults);
                     ca.0.journal.add(&ca.0.world, event);
+                    let object = Object::Order(order);
+                    let fault = apply::afterwards(&ca, &mut ca.state(), Some(&object), &faults);
+                    if let Some(event) = fault {
+                        ca.0.journal.add(&ca.0.world, event);
+                    }
                 });
             }
         }

@@ -263,11 +263,9 @@ fn counts(remains: &Remains) -> Counts {
     let mut counts = Counts { api_calls: api.calls, conflicts: api.conflicts, ..Counts::default() };
     if let Some(ca) = &remains.ca {
         counts.certificates = ca.issued().len() as u64;
-        for entry in ca.journal().entries() {
-            if let mock_ca::journal::Event::Request { endpoint: Some(endpoint), .. } = &entry.event {
-                let name = serde_json::to_value(endpoint).ok().and_then(|v| v.as_str().map(str::to_owned));
-                *counts.ca_requests.entry(name.unwrap_or_default()).or_default() += 1;
-            }
+        for (endpoint, requests) in ca.journal().counters().endpoints {
+            let name = serde_json::to_value(endpoint).ok().and_then(|v| v.as_str().map(str::to_owned));
+            counts.ca_requests.insert(name.unwrap_or_default(), requests);
         }
     }
     counts

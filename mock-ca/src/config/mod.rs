@@ -14,6 +14,7 @@ mod randomness;
 
 use crate::db::ChallengeKind;
 use crate::dialect::{DialectName, Endpoint};
+use crate::faults::Script;
 use crate::limits::LimitsConfig;
 use crate::policy::IdentifierType;
 pub use profile::{Change, Profile, Terms};
@@ -98,6 +99,10 @@ pub struct Config {
     pub orders_per_page: usize,
     /// Rate limits.
     pub limits: LimitsConfig,
+    /// How many of the latest journal entries are kept in memory.
+    pub journal_max: usize,
+    /// What goes wrong, and when.
+    pub faults: Script,
     /// What is left to chance.
     pub randomness: Randomness,
     /// Whether every challenge passes without a look at anything.
@@ -153,6 +158,8 @@ impl Default for Config {
             external_accounts: ExternalAccounts::default(),
             orders_per_page: 50,
             limits: LimitsConfig::default(),
+            journal_max: crate::journal::ENTRIES_MAX,
+            faults: Script::default(),
             randomness: Randomness::default(),
             always_valid: false,
             strict: false,

@@ -143,6 +143,13 @@ impl Db {
         }
     }
 
+    /// Removes an account, as if it had never been; its orders stay.
+    pub fn forget_account(&mut self, id: u64) {
+        if let Some(account) = self.accounts.remove(&id) {
+            self.by_thumbprint.remove(&account.key.thumbprint());
+        }
+    }
+
     fn forget_key(&mut self, id: u64, old: &Jwk) {
         if self.accounts.get(&id).is_some_and(|account| *account.key != *old) {
             self.by_thumbprint.remove(&old.thumbprint());

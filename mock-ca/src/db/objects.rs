@@ -189,6 +189,9 @@ pub struct Issued {
     pub leaf: Box<[u8]>,
     /// Which of the hierarchy's issuers has signed it.
     pub issuer: u16,
+    /// What its chain is answered with instead of the right one, PEM: a fault.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wrong_chain: Option<Box<str>>,
     /// When and why it was revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked: Option<(Timestamp, u8)>,

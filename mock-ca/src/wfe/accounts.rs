@@ -14,6 +14,7 @@ use super::urls::Urls;
 use super::{Call, external};
 use crate::db::Account;
 use crate::dialect::{Dialect, Endpoint};
+use crate::journal::Event;
 use crate::problem::{Problem, ProblemKind};
 use crate::protocol::{AccountEvent, AccountState};
 use crate::ra;
@@ -90,10 +91,14 @@ pub(crate) fn create(call: &mut Call<'_>, who: &mut Option<u64>) -> Result<Reply
         return Ok(Reply::denied(&denied, call.dialect()));
     }
     let key = Arc::unwrap_or_clone(key);
+    let thumbprint = key.thumbprint();
     let id = ra::new_account(&mut call.state.db, key, request.contact, external, call.now);
     *who = Some(id);
     let reply = show(call, 201, id, "account created")?;
-    Ok(reply.with(header::LOCATION, call.urls().account(id)).with(header::LINK, terms(call)))
+    Ok(reply
+        .with(header::LOCATION, call.urls().account(id))
+        .with(header::LINK, terms(call))
+        .noting(Event::AccountCreated { account: id, thumbprint }))
 }
 
 /// Where the terms of service are.

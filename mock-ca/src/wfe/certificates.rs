@@ -32,7 +32,11 @@ pub(crate) fn show(call: &mut Call<'_>) -> Result<Reply, Problem> {
         Some(text) => text.parse().map_err(|_| not_found())?,
     };
     let hierarchy = call.ca.hierarchy();
-    let chain = hierarchy.chain_pem(&issued.leaf, issued.issuer, chosen).ok_or_else(not_found)?;
+    let right = || hierarchy.chain_pem(&issued.leaf, issued.issuer, chosen);
+    let chain = match &issued.wrong_chain {
+        Some(wrong) if chosen == 0 => wrong.to_string(),
+        _ => right().ok_or_else(not_found)?,
+    };
     let mut reply = Reply::text(200, call.dialect().chain_type, chain, format!("chain {chosen}"));
     for other in (0..hierarchy.chains(issued.issuer)).filter(|other| *other != chosen) {
         let url = match other {

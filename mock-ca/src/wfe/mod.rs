@@ -28,6 +28,7 @@ use world::Timestamp;
 
 use crate::Ca;
 use crate::dialect::{Dialect, Endpoint};
+use crate::faults::apply::{self, Struck};
 use crate::problem::Problem;
 use crate::server::State;
 use authenticate::Requester;
@@ -48,6 +49,8 @@ pub(crate) struct Incoming {
     pub(crate) body: Option<Bytes>,
     pub(crate) peer: Option<IpAddr>,
     pub(crate) urls: Urls,
+    /// What it claims, and what the fault script does to it.
+    pub(crate) struck: Struck,
 }
 
 /// A request whose signature is verified, and what it is about to change.
@@ -128,7 +131,11 @@ impl Call<'_> {
 /// What the server answers.
 pub(crate) fn answer(ca: &Ca, endpoint: Endpoint, incoming: &Incoming) -> Reply {
     let mut account = None;
-    let result = decide(ca, endpoint, incoming, &mut account);
+    apply::prepare(ca, &mut ca.state(), Some(endpoint), incoming);
+    let result = match apply::instead(ca, incoming) {
+        Some(reply) => Ok(reply),
+        None => decide(ca, endpoint, incoming, &mut account),
+    };
     let mut reply = result.unwrap_or_else(|problem| Reply::problem(&problem, ca.dialect()));
     reply.account = account;
     {
@@ -154,6 +161,7 @@ pub(crate) fn answer(ca: &Ca, endpoint: Endpoint, incoming: &Incoming) -> Reply 
     if incoming.method == Method::HEAD {
         reply.body.clear();
     }
+    apply::alter(ca, &mut ca.state(), Some(endpoint), incoming, &mut reply);
     reply
 }
 

@@ -51,6 +51,12 @@ impl Nonces {
         nonce
     }
 
+    /// Makes all nonces bad that are out, as when a front end is replaced by one that does not know them.
+    pub fn lose(&mut self) {
+        self.number_of.clear();
+        self.by_number.clear();
+    }
+
     /// Whether `nonce` is good; it is not any more afterwards.
     pub fn consume(&mut self, nonce: &str) -> bool {
         match self.number_of.remove(nonce) {

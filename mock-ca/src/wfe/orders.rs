@@ -298,11 +298,12 @@ pub(crate) fn finalize(call: &mut Call<'_>) -> Result<Reply, Problem> {
     check_key(call, account, &csr).map_err(during)?;
     csr.check_identifiers(&order.identifiers).map_err(during)?;
     ra::begin_finalize(&mut call.state.db, id)?;
-    if call.ca.config().async_finalize {
+    let faults = &call.incoming.struck.effects;
+    if call.ca.config().async_finalize || faults.stuck.is_some() {
         let reply = reply(call, 200, id, true, "issuance begins".to_owned())?;
         return Ok(reply.then(Job::Issue { order: id, csr: Box::new(csr) }));
     }
-    let event = match issuance::prepare(call.ca, call.state, id, call.now) {
+    let event = match issuance::prepare(call.state, id, call.now, call.ca.config(), &faults.issuance) {
         Ok(plan) => {
             let signed = issuance::sign(call.ca, &plan, &csr);
             issuance::store(call.ca, call.state, &plan, signed)

@@ -148,6 +148,20 @@ impl Reply {
         self.headers.push((name.to_owned(), value));
     }
 
+    /// The first value of a header.
+    pub(crate) fn get_header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(there, _)| there.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// Sets a header in place of all that have its name, or takes them away.
+    pub(crate) fn set_header(&mut self, name: &str, value: Option<String>) {
+        self.headers.retain(|(there, _)| !there.eq_ignore_ascii_case(name));
+        self.headers.extend(value.map(|value| (name.to_owned(), value)));
+    }
+
     /// Adds a header.
     #[must_use]
     pub(crate) fn with(mut self, name: HeaderName, value: String) -> Self {

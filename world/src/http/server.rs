@@ -237,9 +237,11 @@ impl Future for Answering {
     type Output = Result<Response<axum::body::Body>, Closed>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(cx).map(|Ok(response)| match response.extensions().get::<CloseConnection>() {
-            None => Ok(response),
-            Some(CloseConnection) => Err(Closed),
+        Pin::new(&mut self.0).poll(cx).map(|Ok(response)| {
+            match response.extensions().get::<CloseConnection>() {
+                None => Ok(response),
+                Some(CloseConnection) => Err(Closed),
+            }
         })
     }
 }
