@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use crate::steer::SteeredSleep;
 use crate::time::Timestamp;
 
 /// How the wall clock follows the monotonic clock.
@@ -106,7 +107,7 @@ impl Clock {
     }
 }
 
-/// Waits for a point in monotonic time. Made by `World::sleep` and `World::sleep_until`.
+/// Waits for a point in time. Made by `World::sleep`, `World::sleep_until` and `World::sleep_wall`.
 #[derive(Debug)]
 pub struct Sleep(Kind);
 
@@ -120,6 +121,7 @@ enum Kind {
         armed: bool,
     },
     Real(Pin<Box<tokio::time::Sleep>>),
+    Steered(Box<SteeredSleep>),
 }
 
 impl Sleep {
@@ -135,6 +137,10 @@ impl Sleep {
     pub(crate) fn real(sleep: tokio::time::Sleep) -> Self {
         Sleep(Kind::Real(Box::pin(sleep)))
     }
+
+    pub(crate) fn steered(sleep: SteeredSleep) -> Self {
+        Sleep(Kind::Steered(Box::new(sleep)))
+    }
 }
 
 impl Future for Sleep {
@@ -143,6 +149,7 @@ impl Future for Sleep {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         match &mut self.0 {
             Kind::Real(sleep) => sleep.as_mut().poll(cx),
+            Kind::Steered(sleep) => Pin::new(&mut **sleep).poll(cx),
             Kind::Virtual { clock, due, seq, armed } => {
                 let mut timers = clock.lock();
                 if timers.now >= *due {

@@ -103,6 +103,7 @@ pub fn run<T, F: Future<Output = T>>(config: Config, main: impl FnOnce(World) ->
     let clock = Arc::new(Clock::default());
     let world = World::new(Shared {
         driver: Driver::Guest(clock.clone()),
+        steering: None,
         wall: config.wall,
         rng: Rng::from_seed(config.seed),
         tape: config.tape,

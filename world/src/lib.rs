@@ -7,7 +7,7 @@
 //! |---|---|---|---|---|
 //! | [`sim`] | virtual, nanoseconds, jumps when nothing can run | one thread, order drawn from the [`Tape`] | in memory | seeded |
 //! | [`guest`] | the same clock inside a paused tokio runtime | tokio current-thread | in memory | seeded |
-//! | [`real`] | the system's | tokio multi-thread | TCP and UDP | the system's |
+//! | [`real`] | the system's, or [`Steering`] | tokio multi-thread | TCP and UDP | the system's |
 //!
 //! ```
 //! use std::time::Duration;
@@ -35,6 +35,7 @@ pub mod real;
 pub mod resolver;
 mod rng;
 pub mod sim;
+mod steer;
 mod tape;
 mod task;
 mod time;
@@ -48,6 +49,7 @@ pub use crate::hash::{hex, sha256};
 pub use crate::keys::{KeyAlgorithm, Keys, PrivateKey, PublicKey};
 pub use crate::net::{Datagrams, Listener, Stream};
 pub use crate::rng::Rng;
+pub use crate::steer::{BackInTime, Steering};
 pub use crate::tape::Tape;
 pub use crate::task::{Spawner, TaskGroup};
 pub use crate::time::{BadTimestamp, Timestamp};

@@ -13,13 +13,14 @@ use crate::clock::{Sleep, WallClock};
 use crate::cost::Costs;
 use crate::net::Net;
 use crate::rng::Rng;
+use crate::steer::Steering;
 use crate::tape::Tape;
 use crate::time::Timestamp;
 use crate::trace::Trace;
 use crate::world::{Driver, Shared, World};
 
 /// The system's clocks.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct RealClock {
     base: Instant,
 }
@@ -36,7 +37,13 @@ impl RealClock {
     }
 
     pub(crate) fn sleep_until(&self, at: u64) -> Sleep {
-        Sleep::real(tokio::time::sleep_until((self.base + Duration::from_nanos(at)).into()))
+        Sleep::real(self.timer(at))
+    }
+
+    pub(crate) fn timer(&self, at: u64) -> tokio::time::Sleep {
+        let far = Instant::now() + Duration::from_secs(30 * 365 * 86_400);
+        let due = self.base.checked_add(Duration::from_nanos(at)).unwrap_or(far);
+        tokio::time::sleep_until(due.min(far).into())
     }
 }
 
@@ -60,6 +67,31 @@ impl Stopwatch {
     }
 }
 
+/// Which clock `World::now` reads in a real world.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Clock {
+    /// The system's.
+    #[default]
+    System,
+    /// One that starts as the system's and can be moved ([`crate::Steering`]).
+    Steered,
+}
+
+/// What a real world is made with. Made of a seed alone, the clock is the system's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Root of all randomness; without one it is the operating system's.
+    pub seed: Option<u64>,
+    /// The wall clock.
+    pub clock: Clock,
+}
+
+impl From<Option<u64>> for Options {
+    fn from(seed: Option<u64>) -> Self {
+        Options { seed, ..Options::default() }
+    }
+}
+
 /// The operating system gave no randomness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the operating system gave no randomness")]
@@ -73,8 +105,9 @@ pub struct NoEntropy;
 ///
 /// # Errors
 /// [`NoEntropy`] when the system has none to give.
-pub fn world(seed: Option<u64>) -> Result<World, NoEntropy> {
-    let rng = match seed {
+pub fn world(options: impl Into<Options>) -> Result<World, NoEntropy> {
+    let options = options.into();
+    let rng = match options.seed {
         Some(seed) => Rng::from_seed(seed),
         None => {
             let mut bytes = [0; 32];
@@ -82,8 +115,11 @@ pub fn world(seed: Option<u64>) -> Result<World, NoEntropy> {
             Rng::from_bytes(bytes)
         }
     };
+    let clock = RealClock { base: Instant::now() };
+    let steering = (options.clock == Clock::Steered).then(|| Steering::new(clock));
     Ok(World::new(Shared {
-        driver: Driver::Real(RealClock { base: Instant::now() }),
+        driver: Driver::Real(clock),
+        steering,
         wall: WallClock::default(),
         rng,
         tape: Tape::zero(),
@@ -105,8 +141,11 @@ fn closed_trace() -> Trace {
 ///
 /// # Errors
 /// When the runtime cannot be started or the system has no randomness.
-pub fn run<T, F: Future<Output = T>>(seed: Option<u64>, main: impl FnOnce(World) -> F) -> std::io::Result<T> {
+pub fn run<T, F: Future<Output = T>>(
+    options: impl Into<Options>,
+    main: impl FnOnce(World) -> F,
+) -> std::io::Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let world = world(seed).map_err(std::io::Error::other)?;
+    let world = world(options).map_err(std::io::Error::other)?;
     Ok(runtime.block_on(main(world)))
 }

@@ -15,6 +15,7 @@ use crate::net::{Net, SimNet};
 use crate::real::RealClock;
 use crate::rng::Rng;
 use crate::sim::kernel::Kernel;
+use crate::steer::Steering;
 use crate::tape::Tape;
 use crate::time::Timestamp;
 use crate::trace::Trace;
@@ -73,6 +74,7 @@ pub(crate) enum Driver {
 
 pub(crate) struct Shared {
     pub(crate) driver: Driver,
+    pub(crate) steering: Option<Steering>,
     pub(crate) wall: WallClock,
     pub(crate) rng: Rng,
     pub(crate) tape: Tape,
@@ -116,12 +118,19 @@ impl World {
         }
     }
 
-    /// Wall-clock time, UTC.
+    /// Wall-clock time, UTC: in a steered world that of [`World::steering`].
     pub fn now(&self) -> Timestamp {
-        match &self.shared.driver {
-            Driver::Real(clock) => clock.now(),
+        match (&self.shared.driver, &self.shared.steering) {
+            (_, Some(steering)) => steering.now(),
+            (Driver::Real(clock), None) => clock.now(),
             _ => self.shared.wall.at(self.monotonic().0),
         }
+    }
+
+    /// The handle that moves the wall clock, if this is a real world that was made with
+    /// [`crate::real::Clock::Steered`].
+    pub fn steering(&self) -> Option<Steering> {
+        self.shared.steering.clone()
     }
 
     /// Both clocks, as `time.Now()` of a process reads them.
@@ -134,6 +143,16 @@ impl World {
     /// Waits for `d`.
     pub fn sleep(&self, d: Duration) -> Sleep {
         self.sleep_until(self.monotonic() + d)
+    }
+
+    /// Waits until [`World::now`] has moved by `d`. In a steered world an advance of the clock counts, and a
+    /// frozen clock keeps waiting; elsewhere it is [`World::sleep`]. For what happens on dates (expiry,
+    /// renewal, the delays of a server's own work), as against time limits of the network.
+    pub fn sleep_wall(&self, d: Duration) -> Sleep {
+        match &self.shared.steering {
+            Some(steering) => Sleep::steered(steering.sleep(d)),
+            None => self.sleep(d),
+        }
     }
 
     /// Waits until monotonic time reaches `at`; done at once when it has.

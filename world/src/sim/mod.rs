@@ -169,6 +169,7 @@ where
     let trace = Trace::new(config.keep_trace);
     let world = World::new(Shared {
         driver: Driver::Sim(kernel.clone()),
+        steering: None,
         wall: config.wall.clone(),
         rng: Rng::from_seed(config.seed),
         tape: config.tape.clone(),
