@@ -46,6 +46,39 @@ fn http_and_https_are_served_on_loopback() {
     served.unwrap();
 }
 
+#[test]
+fn an_address_without_a_host_takes_both_families() {
+    let peers = world::real::run(None, |world| async move {
+        let at = world::net::parse_listen(":0").unwrap()[0];
+        let mut listener = world.listen(at).await.unwrap();
+        let socket = world.bind_datagrams(at).await.unwrap();
+        let mut families = vec!["127.0.0.1"];
+        // Not every machine has IPv6.
+        if world.listen("[::1]:0".parse().unwrap()).await.is_ok() {
+            families.push("::1");
+        }
+        for family in &families {
+            let loopback = |port| std::net::SocketAddr::new(family.parse().unwrap(), port);
+            let _stream = world.connect(loopback(listener.local_addr().port())).await.unwrap();
+            let (_, peer) = listener.accept().await.unwrap();
+            assert_eq!(peer.ip(), loopback(0).ip());
+            let client = world.bind_datagrams(loopback(0)).await.unwrap();
+            client.send_to(b"ask", loopback(socket.local_addr().port())).await.unwrap();
+            let (question, from) = socket.recv_from().await.unwrap();
+            assert_eq!((question.as_slice(), from), (b"ask".as_slice(), client.local_addr()));
+            socket.send_to(b"answer", from).await.unwrap();
+            assert_eq!(client.recv_from().await.unwrap().0, b"answer");
+        }
+        // The port is taken, and free again at once after connections were closed by the server.
+        let taken = listener.local_addr();
+        assert_eq!(world.listen(taken).await.unwrap_err().kind(), std::io::ErrorKind::AddrInUse);
+        drop(listener);
+        world.listen(taken).await.unwrap();
+        families.len()
+    });
+    assert!(peers.unwrap() > 0);
+}
+
 /// Run by the test below in a process with few file descriptors.
 #[cfg(unix)]
 #[test]

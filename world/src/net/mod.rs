@@ -3,6 +3,7 @@
 //! The same calls reach an in-memory network ([`SimNet`]) or the system's sockets. A name is never an
 //! address here: who has a name asks a [`crate::resolver::Resolver`] first, as on a real host.
 
+mod address;
 mod datagram;
 mod real;
 mod sim;
@@ -15,6 +16,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+pub use address::{BadListen, parse_listen};
 pub use sim::{LinkRule, SimNet, Verdict};
 
 use crate::world::World;
@@ -178,15 +180,16 @@ impl World {
         }
     }
 
-    /// Binds a stream socket. In a simulation an unspecified address (`0.0.0.0`) stands for every address
-    /// of this host.
+    /// Binds a stream socket. In a simulation an unspecified address stands for every address of this host.
+    /// On a real machine `0.0.0.0` stands for all its IPv4 addresses and `[::]` for all of both families
+    /// (where it has no IPv6, for the IPv4 ones); the address of a peer that came by IPv4 is an IPv4 address.
     ///
     /// # Errors
     /// `AddrInUse` when it is taken; `AddrNotAvailable` when it is not this host's.
     pub async fn listen(&self, at: SocketAddr) -> io::Result<Listener> {
         match &self.shared.net {
             Net::Sim(net) => net.listen(self.host(), at).map(|l| Listener(ListenerKind::Sim(l))),
-            Net::Real => real::listen(at).await.map(|l| Listener(ListenerKind::Real(l))),
+            Net::Real => real::listen(at).map(|l| Listener(ListenerKind::Real(l))),
         }
     }
 
@@ -197,7 +200,7 @@ impl World {
     pub async fn bind_datagrams(&self, at: SocketAddr) -> io::Result<Datagrams> {
         match &self.shared.net {
             Net::Sim(net) => net.bind(self, at).map(|d| Datagrams(DatagramsKind::Sim(d))),
-            Net::Real => real::bind(at).await.map(|d| Datagrams(DatagramsKind::Real(d))),
+            Net::Real => real::bind(at).map(|d| Datagrams(DatagramsKind::Real(d))),
         }
     }
 }

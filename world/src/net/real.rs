@@ -2,10 +2,11 @@
 #![expect(clippy::disallowed_types, reason = "this is the way out of the world")]
 
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 
@@ -59,8 +60,51 @@ pub(crate) struct Tcps {
     local: SocketAddr,
 }
 
-pub(crate) async fn listen(at: SocketAddr) -> io::Result<Tcps> {
-    let listener = TcpListener::bind(at).await?;
+/// Connections that may wait to be accepted; the system may have a lower limit.
+const BACKLOG: i32 = 4096;
+
+/// A bound socket of this kind. `[::]` takes both families; where there is no IPv6 it is `0.0.0.0`.
+fn bound(at: SocketAddr, kind: Type, protocol: Protocol) -> io::Result<Socket> {
+    match bound_exactly(at, kind, protocol) {
+        Err(error) if at.is_ipv6() && at.ip().is_unspecified() && lacks_ipv6(&error) => {
+            let any = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), at.port());
+            bound_exactly(any, kind, protocol)
+        }
+        socket => socket,
+    }
+}
+
+fn bound_exactly(at: SocketAddr, kind: Type, protocol: Protocol) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(at), kind, Some(protocol))?;
+    if at.is_ipv6() {
+        socket.set_only_v6(!at.ip().is_unspecified())?;
+    }
+    // On Windows this would let two programs have one port.
+    if cfg!(unix) && kind == Type::STREAM {
+        socket.set_reuse_address(true)?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&at.into())?;
+    Ok(socket)
+}
+
+fn lacks_ipv6(error: &io::Error) -> bool {
+    // A kernel without IPv6 knows no such socket; one that has it switched off knows no such address.
+    // EAFNOSUPPORT, which std has no kind for, of Linux, macOS and Windows.
+    const NO_SUCH_FAMILY: [i32; 3] = [97, 47, 10047];
+    matches!(error.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported)
+        || error.raw_os_error().is_some_and(|code| NO_SUCH_FAMILY.contains(&code))
+}
+
+/// The address of a peer, without the disguise that IPv4 has on a socket of both families.
+fn undisguised(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+pub(crate) fn listen(at: SocketAddr) -> io::Result<Tcps> {
+    let socket = bound(at, Type::STREAM, Protocol::TCP)?;
+    socket.listen(BACKLOG)?;
+    let listener = TcpListener::from_std(socket.into())?;
     let local = listener.local_addr()?;
     Ok(Tcps { listener, local })
 }
@@ -69,7 +113,7 @@ impl Tcps {
     pub(crate) async fn accept(&mut self) -> io::Result<(Tcp, SocketAddr)> {
         let (stream, peer) = self.listener.accept().await?;
         stream.set_nodelay(true)?;
-        Ok((Tcp(stream), peer))
+        Ok((Tcp(stream), undisguised(peer)))
     }
 
     pub(crate) fn local_addr(&self) -> SocketAddr {
@@ -83,14 +127,20 @@ pub(crate) struct Udp {
     local: SocketAddr,
 }
 
-pub(crate) async fn bind(at: SocketAddr) -> io::Result<Udp> {
-    let socket = UdpSocket::bind(at).await?;
+pub(crate) fn bind(at: SocketAddr) -> io::Result<Udp> {
+    let socket = UdpSocket::from_std(bound(at, Type::DGRAM, Protocol::UDP)?.into())?;
     let local = socket.local_addr()?;
     Ok(Udp { socket, local })
 }
 
 impl Udp {
     pub(crate) async fn send_to(&self, data: &[u8], to: SocketAddr) -> io::Result<()> {
+        let to = match (self.local, to) {
+            (SocketAddr::V6(_), SocketAddr::V4(v4)) => {
+                SocketAddr::new(IpAddr::V6(v4.ip().to_ipv6_mapped()), v4.port())
+            }
+            _ => to,
+        };
         self.socket.send_to(data, to).await.map(|_| ())
     }
 
@@ -98,7 +148,7 @@ impl Udp {
         let mut buffer = vec![0; DATAGRAM_MAX];
         let (n, from) = self.socket.recv_from(&mut buffer).await?;
         buffer.truncate(n);
-        Ok((buffer, from))
+        Ok((buffer, undisguised(from)))
     }
 
     pub(crate) fn local_addr(&self) -> SocketAddr {
