@@ -273,7 +273,7 @@ impl Ca {
         };
         let time = times.get(visit).or(times.last()).copied().unwrap_or_default();
         if !time.is_zero() {
-            self.0.world.sleep(time).await;
+            self.0.world.sleep_wall(time).await;
         }
     }
 
@@ -384,7 +384,7 @@ impl Ca {
     /// Waits for work that is held back.
     async fn hold(&self, time: Duration) {
         if !time.is_zero() {
-            self.0.world.sleep(time).await;
+            self.0.world.sleep_wall(time).await;
         }
     }
 
