@@ -28,6 +28,7 @@ use crate::issuance;
 use crate::journal::{Event, Journal};
 use crate::limits::{EndpointClass, Limits};
 use crate::policy::Policy;
+use crate::problem::Problem;
 use crate::protocol::{AccountState, AuthorizationState};
 use crate::ra::{self, Task, Verdict};
 use crate::va::{self, View};
@@ -106,8 +107,8 @@ impl Ca {
         Ok(Ca(Arc::new(Inner {
             hierarchy: Hierarchy::new(&world, &config.hierarchy)?,
             web: WebIdentity::new(&world, &host)?,
-            views: View::all(&world, &config, &policy)?,
             faults: SharedFaults::new(faults, Some((world.clone(), journal.clone()))),
+            views: View::all(&world, &config, &policy, &journal)?,
             journal,
             tasks: TaskGroup::new(&world),
             state: Mutex::new(state),
@@ -285,7 +286,12 @@ impl Ca {
         self.pace(endpoint).await;
         let reply = match self.load_balancer(endpoint, &incoming) {
             Some(busy) => busy,
-            None => wfe::answer(&self, endpoint, &incoming),
+            None => {
+                if endpoint == Endpoint::Finalize {
+                    incoming.caa_problem = self.recheck_caa(&incoming).await;
+                }
+                wfe::answer(&self, endpoint, &incoming)
+            }
         };
         let effects = std::mem::take(&mut incoming.struck.effects);
         let response = self.conclude(Some(endpoint), received, incoming, reply, &effects);
@@ -329,7 +335,24 @@ impl Ca {
             body: body.map(http_body_util::Collected::to_bytes),
             peer,
             struck: apply::Struck::default(),
+            caa_problem: None,
         }
+    }
+
+    /// Looks at the CAA records of the order that is to be finalized, where that is too long ago.
+    async fn recheck_caa(&self, incoming: &Incoming) -> Option<Problem> {
+        if !self.0.config.caa || self.0.config.always_valid {
+            return None;
+        }
+        let order = self.dialect().ids.parse(incoming.params.last()?)?;
+        let old = {
+            let now = self.0.world.now();
+            va::recheck::old(&self.state().db, order, now, self.0.config.caa_recheck)
+        };
+        if old.is_empty() {
+            return None;
+        }
+        va::recheck::check(self, old, |account| incoming.urls.account(account)).await
     }
 
     /// Keeps the journal, starts what the answer has promised, and sends it.

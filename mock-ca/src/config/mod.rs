@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -41,12 +42,21 @@ pub struct Config {
     pub http_port: u16,
     /// The port that tls-alpn-01 validation uses.
     pub tls_port: u16,
-    /// The nameservers that validation asks, unless a perspective has its own.
+    /// The nameservers that validation asks, unless a perspective has its own. None, in a real world, is
+    /// those of the machine, and its file of hosts.
     pub resolvers: Vec<SocketAddr>,
     /// Where validation looks from, the primary first. None is one primary on the CA's own host.
     pub perspectives: Vec<Perspective>,
     /// How many remote perspectives may fail; `null` is Boulder's table (see [`crate::va::quorum`]).
     pub remote_failures_max: Option<usize>,
+    /// How many times each perspective validates at once, all of which must pass; `null` is what the
+    /// dialect does (Pebble: 3).
+    pub validation_attempts: Option<NonZeroUsize>,
+    /// Whether CAA records (RFC 8659) are obeyed.
+    pub caa: bool,
+    /// Finalize looks at CAA records again when that is longer ago.
+    #[serde(with = "duration::one")]
+    pub caa_recheck: Duration,
     /// How long the n-th request to an endpoint is worked on before it is decided; the last one repeats.
     /// The key `issuance` is the work behind an asynchronous finalize.
     #[serde(with = "duration::table")]
@@ -135,6 +145,9 @@ impl Default for Config {
             resolvers: Vec::new(),
             perspectives: Vec::new(),
             remote_failures_max: None,
+            validation_attempts: None,
+            caa: true,
+            caa_recheck: Duration::from_secs(7 * 3600),
             service_time: BTreeMap::new(),
             ids: FirstIds::default(),
             tokens: Vec::new(),
@@ -185,6 +198,25 @@ pub struct Perspective {
     /// Nameservers of its own.
     #[serde(default)]
     pub resolvers: Vec<SocketAddr>,
+    /// The region that it is in.
+    #[serde(default)]
+    pub region: Option<Region>,
+}
+
+/// A regional internet registry: the part of the world that a perspective looks from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Region {
+    /// Africa.
+    Afrinic,
+    /// Asia and the Pacific.
+    Apnic,
+    /// North America.
+    Arin,
+    /// Latin America and the Caribbean.
+    Lacnic,
+    /// Europe, the Middle East, Central Asia.
+    Ripe,
 }
 
 /// External account binding.

@@ -30,6 +30,7 @@ impl Config {
             http_port: 5002,
             tls_port: 5001,
             retry_after: RetryAfter { order: None, authz: None },
+            caa: false,
             async_finalize: true,
             hierarchy: HierarchyNames {
                 root: "Pebble Root CA".to_owned(),

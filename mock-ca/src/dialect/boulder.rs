@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::routes::route;
+use super::validation;
 use super::{Answers, CsrRules, Dialect, Endpoint as E, IdStyle, KeyRules, RenewalRules, Signer, answer};
 use crate::policy::NameRules;
 use crate::problem::ProblemKind as P;
@@ -69,6 +70,7 @@ pub(super) const TABLE: Dialect = Dialect {
         jitter: true,
         explanation: Some("https://letsencrypt.org/docs/revoking/"),
     },
+    validation: validation::BOULDER,
     ids: IdStyle::Decimal,
     user_agent_required: false,
     body_max: 50_000,

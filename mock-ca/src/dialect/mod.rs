@@ -5,6 +5,7 @@
 mod boulder;
 mod pebble;
 mod routes;
+mod validation;
 
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::policy::NameRules;
 use crate::problem::ProblemKind;
 pub use routes::{Endpoint, Route, Signer};
+pub use validation::{AddressChoice, RedirectRules, VaRules};
 
 /// Which server is played.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
@@ -181,6 +183,8 @@ pub struct Dialect {
     pub csr: CsrRules,
     /// When to renew.
     pub renewal: RenewalRules,
+    /// How challenges are validated.
+    pub validation: VaRules,
     /// How objects are named.
     pub ids: IdStyle,
     /// Whether a request without `User-Agent` is refused.

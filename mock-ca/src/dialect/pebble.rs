@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::routes::route;
+use super::validation;
 use super::{Answers, CsrRules, Dialect, Endpoint as E, IdStyle, KeyRules, RenewalRules, Signer, answer};
 use crate::policy::NameRules;
 use crate::problem::ProblemKind as P;
@@ -73,6 +74,7 @@ pub(super) const TABLE: Dialect = Dialect {
         jitter: false,
         explanation: None,
     },
+    validation: validation::PEBBLE,
     ids: IdStyle::Hex,
     user_agent_required: true,
     body_max: 1 << 20,

@@ -162,7 +162,7 @@ pub(super) fn is_non_public(base: &str, extra_suffixes: &BTreeSet<String>) -> bo
 }
 
 /// `a.b.c`, `b.c`, `c`.
-pub(super) fn suffixes(name: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn suffixes(name: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(Some(name), |rest| rest.split_once('.').map(|(_, parent)| parent))
 }
 

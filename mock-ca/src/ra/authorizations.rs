@@ -199,6 +199,7 @@ pub fn decide(
     }
     authorization.status = status;
     if status == AuthorizationState::Valid {
+        authorization.caa_checked = config.caa.then_some(now);
         let lifetime = config.terms(authorization.profile.as_deref(), now).valid_authz_lifetime;
         authorization.expires = (now + lifetime).truncate_to_secs();
         let key = (authorization.account, authorization.identifier.clone());

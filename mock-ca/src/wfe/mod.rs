@@ -51,6 +51,8 @@ pub(crate) struct Incoming {
     pub(crate) urls: Urls,
     /// What it claims, and what the fault script does to it.
     pub(crate) struck: Struck,
+    /// What CAA records say that were looked at for this request, if it finalizes an order.
+    pub(crate) caa_problem: Option<Problem>,
 }
 
 /// A request whose signature is verified, and what it is about to change.

@@ -297,6 +297,9 @@ pub(crate) fn finalize(call: &mut Call<'_>) -> Result<Reply, Problem> {
         Csr::parse(&der, &call.dialect().csr).map_err(|p| if p == unreadable() { p } else { during(p) })?;
     check_key(call, account, &csr).map_err(during)?;
     csr.check_identifiers(&order.identifiers).map_err(during)?;
+    if let Some(problem) = &call.incoming.caa_problem {
+        return Err(during(problem.clone()));
+    }
     ra::begin_finalize(&mut call.state.db, id)?;
     let faults = &call.incoming.struck.effects;
     if call.ca.config().async_finalize || faults.stuck.is_some() {
