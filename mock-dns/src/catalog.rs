@@ -1,214 +1,163 @@
-//! The seams to hickory-server: a zone as its catalog sees it, and what becomes of a response.
+//! The zones of a server: which one answers for a name, and what each reader sees of it.
 
-use std::future::Future;
-use std::io;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use hickory_proto::op::{Header, HeaderCounts, MessageType, Metadata, OpCode, ResponseCode};
-use hickory_proto::rr::TSigResponseContext;
-use hickory_proto::rr::{LowerName, Record, RecordType};
-use hickory_proto::serialize::binary::{BinEncodable as _, BinEncoder};
-use hickory_server::net::NetError;
-use hickory_server::net::runtime::Time;
-use hickory_server::server::{Request, RequestInfo, ResponseHandler, ResponseInfo};
-use hickory_server::zone_handler::{
-    AuthLookup, AxfrPolicy, LookupControlFlow, LookupError, LookupOptions, LookupRecords, MessageResponse,
-    ZoneHandler, ZoneTransfer, ZoneType,
-};
+use hickory_proto::rr::{LowerName, RecordType};
+use world::Instant;
 
-use crate::journal::Transport;
-use crate::zone::{Found, Records};
+use crate::error::ZoneError;
+use crate::zone::{Change, Copy, Edit, Records};
+
+/// A mutex whose holder cannot leave it inconsistent.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The view of whoever no view is for.
+pub(crate) const EVERYBODY: usize = 0;
+
+/// The n-th change takes the n-th delay; the last one repeats, and none is no delay.
+fn nth(delays: &[Duration], n: usize) -> Duration {
+    delays.get(n).or(delays.last()).copied().unwrap_or_default()
+}
 
 /// A zone that can change while it is served.
+#[derive(Debug)]
 pub(crate) struct LiveZone {
-    origin: LowerName,
-    records: Mutex<Records>,
+    pub(crate) origin: LowerName,
+    /// The view that it belongs to.
+    pub(crate) view: usize,
+    state: Mutex<State>,
+}
+
+/// The zone as it was written, and the copies that lag behind.
+#[derive(Debug)]
+pub(crate) struct State {
+    primary: Records,
+    /// By reader; who has none reads the primary.
+    copies: Vec<Option<Copy>>,
+    /// How many changes there were.
+    changes: usize,
+}
+
+impl State {
+    /// The zone as it was written.
+    pub(crate) fn primary(&self) -> &Records {
+        &self.primary
+    }
+
+    /// The zone as `reader` sees it at `now`.
+    pub(crate) fn seen_by(&mut self, reader: usize, now: Instant) -> &Records {
+        match self.copies.get_mut(reader) {
+            Some(Some(copy)) => copy.at(now),
+            _ => &self.primary,
+        }
+    }
+
+    /// Makes an edit at `now`. Reader i sees it after `publish` and the delay that `delays[i]` has for this
+    /// change. Whether anything changed.
+    pub(crate) fn edit(
+        &mut self,
+        edit: Edit,
+        now: Instant,
+        publish: Duration,
+        delays: &[Vec<Duration>],
+    ) -> Result<bool, ZoneError> {
+        if !self.primary.check(&edit)? {
+            return Ok(false);
+        }
+        let change = Arc::new(Change { edit, serial: self.primary.serial().wrapping_add(1) });
+        for (reader, delays) in delays.iter().enumerate() {
+            let delay = publish + nth(delays, self.changes);
+            if self.copies.len() <= reader {
+                self.copies.push(None);
+            }
+            if let Some(copy) = self.copies.get_mut(reader)
+                && (copy.is_some() || !delay.is_zero())
+            {
+                copy.get_or_insert_with(|| Copy::new(self.primary.clone())).push(now + delay, change.clone());
+            }
+        }
+        self.primary.change(&change);
+        self.changes += 1;
+        Ok(true)
+    }
 }
 
 impl LiveZone {
-    pub(crate) fn new(origin: LowerName, records: Records) -> Self {
-        LiveZone { origin, records: Mutex::new(records) }
-    }
-
-    pub(crate) fn name(&self) -> &LowerName {
-        &self.origin
-    }
-
-    pub(crate) fn records(&self) -> MutexGuard<'_, Records> {
-        self.records.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn look_up(
-        &self,
-        name: &LowerName,
-        kind: RecordType,
-        options: LookupOptions,
-    ) -> Result<AuthLookup, LookupError> {
-        let records = self.records();
-        let sets = match records.find(name, kind) {
-            Found::Records(sets) => sets,
-            // The catalog moves nameservers to the authority section when they were not asked for.
-            Found::Referral(cut) => vec![cut],
-            Found::NoData => return Err(LookupError::NameExists),
-            Found::NxDomain => return Err(LookupError::from(ResponseCode::NXDomain)),
-        };
-        let additionals = records.additionals(&sets);
-        let additionals = (!additionals.is_empty()).then(|| LookupRecords::many(options, additionals));
-        Ok(AuthLookup::answers(LookupRecords::many(options, sets), additionals))
-    }
-}
-
-#[async_trait]
-impl ZoneHandler for LiveZone {
-    fn zone_type(&self) -> ZoneType {
-        ZoneType::Primary
-    }
-
-    fn axfr_policy(&self) -> AxfrPolicy {
-        AxfrPolicy::Deny
-    }
-
-    fn origin(&self) -> &LowerName {
-        &self.origin
-    }
-
-    async fn lookup(
-        &self,
-        name: &LowerName,
-        kind: RecordType,
-        _request: Option<&RequestInfo<'_>>,
-        options: LookupOptions,
-    ) -> LookupControlFlow<AuthLookup> {
-        LookupControlFlow::Continue(self.look_up(name, kind, options))
-    }
-
-    async fn search(
-        &self,
-        request: &Request,
-        options: LookupOptions,
-    ) -> (LookupControlFlow<AuthLookup>, Option<TSigResponseContext>) {
-        let found = request
-            .request_info()
-            .and_then(|info| self.look_up(info.query.name(), info.query.query_type(), options));
-        (LookupControlFlow::Continue(found), None)
-    }
-
-    async fn nsec_records(&self, _: &LowerName, _: LookupOptions) -> LookupControlFlow<AuthLookup> {
-        LookupControlFlow::Continue(Ok(AuthLookup::default()))
-    }
-
-    async fn zone_transfer(
-        &self,
-        _request: &Request,
-        _options: LookupOptions,
-        _now: u64,
-    ) -> Option<(Result<ZoneTransfer, LookupError>, Option<TSigResponseContext>)> {
-        Some((Err(LookupError::from(ResponseCode::Refused)), None))
-    }
-}
-
-/// hickory asks for the time only to check signatures, of which there are none.
-pub(crate) struct NoTime;
-
-#[async_trait]
-impl Time for NoTime {
-    async fn delay_for(_: Duration) {}
-
-    async fn timeout<F: 'static + Future + Send>(_: Duration, future: F) -> Result<F::Output, io::Error> {
-        Ok(future.await)
-    }
-
-    fn current_time() -> u64 {
-        0
-    }
-}
-
-/// What a response was, for the log.
-#[derive(Debug, Clone)]
-pub(crate) struct Sent {
-    pub(crate) wire: Vec<u8>,
-    pub(crate) code: ResponseCode,
-    pub(crate) answers: usize,
-    pub(crate) truncated: bool,
-}
-
-/// Takes a response instead of sending it, cut to the size that the transport carries.
-#[derive(Clone)]
-pub(crate) struct Capture {
-    transport: Transport,
-    sent: Arc<Mutex<Option<Sent>>>,
-}
-
-/// What a datagram carries to a client that does not say (RFC 1035 section 4.2.1).
-const DATAGRAM_DEFAULT: u16 = 512;
-
-/// Authoritative answer, in the second byte of the flags' first half.
-const AUTHORITATIVE: u8 = 0x04;
-
-impl Capture {
-    pub(crate) fn new(transport: Transport) -> Self {
-        Capture { transport, sent: Arc::default() }
-    }
-
-    pub(crate) fn take(&self) -> Option<Sent> {
-        self.sent.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-
-    fn put(&self, mut wire: Vec<u8>, code: ResponseCode, counts: HeaderCounts, truncated: bool) {
-        if code == ResponseCode::NoError
-            && counts.answers == 0
-            && is_referral(&wire)
-            && let Some(flags) = wire.get_mut(2)
-        {
-            *flags &= !AUTHORITATIVE;
+    pub(crate) fn new(view: usize, records: Records) -> Self {
+        let origin = records.origin.clone();
+        LiveZone {
+            origin,
+            view,
+            state: Mutex::new(State { primary: records, copies: Vec::new(), changes: 0 }),
         }
-        let sent = Sent { wire, code, answers: usize::from(counts.answers), truncated };
-        *self.sent.lock().unwrap_or_else(PoisonError::into_inner) = Some(sent);
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
     }
 }
 
-/// Whether the authority section names nameservers, and no start of authority: hickory's catalog marks
-/// such a response authoritative, which it is not.
-fn is_referral(wire: &[u8]) -> bool {
-    let Ok(message) = hickory_proto::op::Message::from_vec(wire) else { return false };
-    message.answers.is_empty() && message.authorities.iter().any(|r| r.record_type() == RecordType::NS)
+/// All zones, by name; those of one name differ by view.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Catalog {
+    zones: BTreeMap<LowerName, Vec<Arc<LiveZone>>>,
 }
 
-#[async_trait]
-impl ResponseHandler for Capture {
-    async fn send_response<'a>(
-        &mut self,
-        response: MessageResponse<
-            '_,
-            'a,
-            impl Iterator<Item = &'a Record> + Send + 'a,
-            impl Iterator<Item = &'a Record> + Send + 'a,
-            impl Iterator<Item = &'a Record> + Send + 'a,
-            impl Iterator<Item = &'a Record> + Send + 'a,
-        >,
-    ) -> Result<ResponseInfo, NetError> {
-        let id = response.metadata().id;
-        let max = match self.transport {
-            Transport::Udp => response.edns().map_or(DATAGRAM_DEFAULT, |edns| edns.max_payload()),
-            Transport::Tcp => u16::MAX,
-        };
-        let mut wire = Vec::with_capacity(usize::from(DATAGRAM_DEFAULT));
-        let mut encoder = BinEncoder::new(&mut wire);
-        encoder.set_max_size(max);
-        let info = match response.destructive_emit(&mut encoder) {
-            Ok(info) => info,
-            Err(_) => {
-                wire.clear();
-                let mut metadata = Metadata::new(id, MessageType::Response, OpCode::Query);
-                metadata.response_code = ResponseCode::ServFail;
-                let header = Header { metadata, counts: HeaderCounts::default() };
-                header.emit(&mut BinEncoder::new(&mut wire))?;
-                ResponseInfo::from(header)
+impl Catalog {
+    /// Adds a zone; not when its view has one of this name.
+    pub(crate) fn insert(&mut self, zone: Arc<LiveZone>) -> bool {
+        let same_name = self.zones.entry(zone.origin.clone()).or_default();
+        let free = same_name.iter().all(|other| other.view != zone.view);
+        if free {
+            same_name.push(zone);
+        }
+        free
+    }
+
+    /// Removes a zone; whether it was there.
+    pub(crate) fn remove(&mut self, origin: &LowerName, view: usize) -> bool {
+        let Some(same_name) = self.zones.get_mut(origin) else { return false };
+        let before = same_name.len();
+        same_name.retain(|zone| zone.view != view);
+        let removed = same_name.len() < before;
+        if same_name.is_empty() {
+            self.zones.remove(origin);
+        }
+        removed
+    }
+
+    /// Every zone, in canonical order of the names.
+    pub(crate) fn zones(&self) -> impl Iterator<Item = &Arc<LiveZone>> {
+        self.zones.values().flatten()
+    }
+
+    /// The zone of this name, as `view` has it: its own, or else everybody's.
+    pub(crate) fn get(&self, origin: &LowerName, view: usize) -> Option<&Arc<LiveZone>> {
+        let same_name = self.zones.get(origin)?;
+        let of = |view| same_name.iter().find(|zone| zone.view == view);
+        of(view).or_else(|| of(EVERYBODY))
+    }
+
+    /// The zone closest to `name` that answers for it. The parent's zone answers for DS (RFC 4035 section
+    /// 3.1.4.1), when it is here.
+    pub(crate) fn zone_of(&self, name: &LowerName, kind: RecordType, view: usize) -> Option<&Arc<LiveZone>> {
+        let mut at = name.clone();
+        let mut child = None;
+        loop {
+            if let Some(zone) = self.get(&at, view) {
+                if kind != RecordType::DS || at != *name || at.is_root() {
+                    return Some(zone);
+                }
+                child = Some(zone);
             }
-        };
-        self.put(wire, info.response_code, info.counts(), info.truncation);
-        Ok(info)
+            if at.is_root() {
+                return child;
+            }
+            at = at.base_name();
+        }
     }
 }

@@ -1,20 +1,188 @@
 //! Zones as data: what a scenario or a configuration file says.
 
-use std::str::FromStr as _;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use hickory_proto::rr::RecordType;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::rdata;
+use crate::script::{Asker, Rule};
+
 /// What a server serves, and how.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct Config {
     /// The zones that it is authoritative for; for every other name it answers REFUSED.
     pub zones: Vec<Zone>,
     /// How long an answer takes, such as `250ms`.
-    #[serde(deserialize_with = "world::duration::one::deserialize")]
+    #[serde(with = "world::duration::one")]
     pub delay: Duration,
+    /// Its nameservers. Without any there is one, `ns1`, which sees every change at once.
+    pub nameservers: Vec<Nameserver>,
+    /// Zones that only some askers see (split horizon). The first view that has the asker counts.
+    pub views: Vec<View>,
+    /// Scripted answers; the first rule that is applied to a query counts.
+    pub rules: Vec<Rule>,
+    /// How many queries the log keeps.
+    pub log_max: usize,
+    /// The largest datagram that is sent, in bytes, to clients that take as much (EDNS).
+    pub payload_max: u16,
+}
+
+/// How many entries a log keeps, unless told otherwise.
+pub(crate) const LOG_MAX: usize = 10_000;
+/// The largest datagram that passes every network unfragmented (DNS flag day 2020).
+const PAYLOAD_MAX: u16 = 1232;
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            zones: Vec::new(),
+            delay: Duration::ZERO,
+            nameservers: Vec::new(),
+            views: Vec::new(),
+            rules: Vec::new(),
+            log_max: LOG_MAX,
+            payload_max: PAYLOAD_MAX,
+        }
+    }
+}
+
+impl Config {
+    /// A server for these zones.
+    pub fn new(zones: Vec<Zone>) -> Self {
+        Config { zones, ..Config::default() }
+    }
+
+    /// With one more nameserver.
+    #[must_use]
+    pub fn with_nameserver(mut self, nameserver: Nameserver) -> Self {
+        self.nameservers.push(nameserver);
+        self
+    }
+
+    /// With one more view.
+    #[must_use]
+    pub fn with_view(mut self, view: View) -> Self {
+        self.views.push(view);
+        self
+    }
+
+    /// With one more rule, the last one.
+    #[must_use]
+    pub fn with_rule(mut self, rule: Rule) -> Self {
+        self.rules.push(rule);
+        self
+    }
+}
+
+/// One of the nameservers of a server: an address of its own, and its own lag behind the changes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Nameserver {
+    /// Its name, which rules and the log have; no two nameservers share one.
+    pub name: String,
+    /// The simulated host that it runs on; without one, the server's own.
+    #[serde(default)]
+    pub host: Option<String>,
+    /// Where it answers; without an address, at port 53 of its simulated host, or nowhere on a real one.
+    #[serde(default)]
+    pub listen: Option<SocketAddr>,
+    /// How long after a change it is seen here: the n-th change of a zone takes the n-th delay, the last one
+    /// repeats. One duration stands for a list of one.
+    #[serde(default, with = "delays")]
+    pub publish_delay: Vec<Duration>,
+    /// The zones that it serves, by name; without any, all. For others it is lame: it answers REFUSED.
+    #[serde(default)]
+    pub zones: Vec<String>,
+}
+
+impl Nameserver {
+    /// A nameserver that sees every change after this time.
+    pub fn new(name: &str, publish_delay: Duration) -> Self {
+        Nameserver { name: name.to_owned(), publish_delay: vec![publish_delay], ..Nameserver::default() }
+    }
+
+    /// On this simulated host.
+    #[must_use]
+    pub fn on_host(mut self, host: &str) -> Self {
+        self.host = Some(host.to_owned());
+        self
+    }
+}
+
+/// What some askers see instead of what everybody sees.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct View {
+    /// Its name.
+    pub name: String,
+    /// Who sees it: addresses, networks, hosts of the simulated network.
+    pub askers: Vec<Asker>,
+    /// Its own zones. They hide everybody's zones of the same name; the others are seen as everybody does.
+    #[serde(default)]
+    pub zones: Vec<Zone>,
+}
+
+impl View {
+    /// A view of these zones, for these askers.
+    pub fn new(name: &str, askers: Vec<Asker>, zones: Vec<Zone>) -> Self {
+        View { name: name.to_owned(), askers, zones }
+    }
+}
+
+/// One duration or a list of them, for `#[serde(with)]`.
+pub(crate) mod delays {
+    use std::fmt;
+    use std::time::Duration;
+
+    use serde::{Deserializer, Serializer, de};
+    use world::duration::Span;
+
+    pub(crate) fn serialize<S: Serializer>(delays: &[Duration], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(delays.iter().map(|delay| Span(*delay)))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Duration>, D::Error> {
+        struct Delays;
+        impl<'de> de::Visitor<'de> for Delays {
+            type Value = Vec<Duration>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a duration such as 250ms, or a list of them")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Vec<Duration>, E> {
+                text.parse::<Span>().map(|span| vec![span.0]).map_err(de::Error::custom)
+            }
+
+            fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<Vec<Duration>, A::Error> {
+                let mut delays = Vec::new();
+                while let Some(Span(delay)) = list.next_element()? {
+                    delays.push(delay);
+                }
+                Ok(delays)
+            }
+        }
+        deserializer.deserialize_any(Delays)
+    }
+}
+
+/// A list of record types, for `#[serde(with)]`.
+pub(crate) mod kinds {
+    use hickory_proto::rr::RecordType;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(kinds: &[RecordType], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(kinds.iter().map(ToString::to_string))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<RecordType>, D::Error> {
+        Vec::<String>::deserialize(deserializer)?.iter().map(|text| super::read_type(text)).collect()
+    }
 }
 
 /// A zone: its name and its records.
@@ -104,9 +272,12 @@ fn record_type_text<S: Serializer>(kind: &RecordType, serializer: S) -> Result<S
 }
 
 fn record_type<'de, D: Deserializer<'de>>(deserializer: D) -> Result<RecordType, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    RecordType::from_str(&text).map_err(|_| {
-        de::Error::custom(format!(
+    read_type(&String::deserialize(deserializer)?)
+}
+
+fn read_type<E: de::Error>(text: &str) -> Result<RecordType, E> {
+    rdata::record_type(text).ok_or_else(|| {
+        E::custom(format!(
             "`{text}` is no record type: expected A, AAAA, CAA, CNAME, MX, NS, PTR, SRV, TXT, …"
         ))
     })

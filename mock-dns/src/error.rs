@@ -64,7 +64,64 @@ pub enum ZoneError {
         /// The zones that there are.
         zones: String,
     },
+    /// A view that there is not.
+    #[error("view {view:?}: expected one of the views of this server: {views}")]
+    NoView {
+        /// The view's name as it was given.
+        view: String,
+        /// The views that there are.
+        views: String,
+    },
+    /// A view or a nameserver that is there already, or has no name.
+    #[error("{what} {name:?}: expected a name that no other {what} has")]
+    NotUnique {
+        /// `view` or `nameserver`.
+        what: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// A scripted rule that cannot be used.
+    #[error(transparent)]
+    Rule(#[from] RuleError),
     /// The text is no zone file.
     #[error("zone file: {0}")]
     BadZoneFile(String),
+}
+
+/// A scripted rule that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RuleError {
+    /// It has no name.
+    #[error("rule: expected a name")]
+    NoName,
+    /// Another rule has its name.
+    #[error("rule {rule}: expected one rule of this name, there are two")]
+    Duplicate {
+        /// The rule.
+        rule: String,
+    },
+    /// It is about a name that is no domain name.
+    #[error("rule {rule}: expected a domain name, found {name:?}")]
+    BadName {
+        /// The rule.
+        rule: String,
+        /// The name as it was given.
+        name: String,
+    },
+    /// Its time window or its counts cannot come about.
+    #[error("rule {rule}: {message}")]
+    Occasions {
+        /// The rule.
+        rule: String,
+        /// What was expected.
+        message: &'static str,
+    },
+    /// One of the records that it answers with is none.
+    #[error("rule {rule}: {source}")]
+    Record {
+        /// The rule.
+        rule: String,
+        /// What is wrong with the record.
+        source: Box<ZoneError>,
+    },
 }

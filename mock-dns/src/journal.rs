@@ -3,13 +3,18 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::RecordType;
+use serde::{Deserialize, Serialize, Serializer};
 use world::Timestamp;
 
+use crate::script::code_name;
+
 /// How a query came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Transport {
     /// As a datagram.
     Udp,
@@ -27,10 +32,15 @@ impl fmt::Display for Transport {
 }
 
 /// A query and how it was answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct QueryLogEntry {
     /// When it came.
     pub at: Timestamp,
+    /// Which of the server's nameservers was asked.
+    #[serde(serialize_with = "shared_text")]
+    pub server: Arc<str>,
     /// Who asked.
     pub from: SocketAddr,
     /// How it came.
@@ -38,52 +48,85 @@ pub struct QueryLogEntry {
     /// The name that was asked for, in lower case, with its final dot.
     pub name: String,
     /// The type that was asked for.
+    #[serde(rename = "type", serialize_with = "kind_text")]
     pub kind: RecordType,
     /// The code of the answer.
+    #[serde(with = "crate::script::code_text")]
     pub code: ResponseCode,
     /// How many records were in its answer section.
     pub answers: usize,
     /// Whether it was cut to fit a datagram.
     pub truncated: bool,
+    /// Whether no answer was sent.
+    pub dropped: bool,
+    /// The scripted rule that was applied.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "shared_optional")]
+    pub rule: Option<Arc<str>>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn kind_text<S: Serializer>(kind: &RecordType, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(kind)
+}
+
+fn shared_text<S: Serializer>(text: &Arc<str>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(text)
+}
+
+fn shared_optional<S: Serializer>(text: &Option<Arc<str>>, serializer: S) -> Result<S::Ok, S::Error> {
+    text.as_deref().serialize(serializer)
 }
 
 impl fmt::Display for QueryLogEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let QueryLogEntry { from, transport, name, kind, code, answers, .. } = self;
-        let cut = if self.truncated { " truncated" } else { "" };
-        write!(f, "{transport} {from} {name} {kind} {} {answers}{cut}", code_name(*code))
+        write!(f, "{transport} {from} {name} {kind} ")?;
+        if self.dropped {
+            f.write_str("dropped")?;
+        } else {
+            write!(f, "{} {answers}", code_name(*code))?;
+        }
+        if self.truncated {
+            f.write_str(" truncated")?;
+        }
+        match &self.rule {
+            Some(rule) => write!(f, " by {rule}"),
+            None => Ok(()),
+        }
     }
 }
-
-/// The mnemonic that `dig` prints.
-pub(crate) fn code_name(code: ResponseCode) -> String {
-    match code {
-        ResponseCode::NoError => "NOERROR".to_owned(),
-        ResponseCode::FormErr => "FORMERR".to_owned(),
-        ResponseCode::ServFail => "SERVFAIL".to_owned(),
-        ResponseCode::NXDomain => "NXDOMAIN".to_owned(),
-        ResponseCode::NotImp => "NOTIMP".to_owned(),
-        ResponseCode::Refused => "REFUSED".to_owned(),
-        other => format!("RCODE{}", u16::from(other)),
-    }
-}
-
-/// How many entries are kept.
-const ENTRIES_MAX: usize = 10_000;
 
 /// The last entries, oldest first.
-#[derive(Debug, Default)]
-pub(crate) struct Journal(VecDeque<QueryLogEntry>);
+#[derive(Debug)]
+pub(crate) struct Bounded<T> {
+    entries: VecDeque<T>,
+    max: usize,
+}
 
-impl Journal {
-    pub(crate) fn push(&mut self, entry: QueryLogEntry) {
-        if self.0.len() == ENTRIES_MAX {
-            self.0.pop_front();
-        }
-        self.0.push_back(entry);
+impl<T: Clone> Bounded<T> {
+    /// Keeps the last `max`.
+    pub(crate) fn new(max: usize) -> Self {
+        Bounded { entries: VecDeque::new(), max }
     }
 
-    pub(crate) fn entries(&self) -> Vec<QueryLogEntry> {
-        self.0.iter().cloned().collect()
+    pub(crate) fn push(&mut self, entry: T) {
+        while !self.entries.is_empty() && self.entries.len() >= self.max {
+            self.entries.pop_front();
+        }
+        if self.max > 0 {
+            self.entries.push_back(entry);
+        }
+    }
+
+    pub(crate) fn entries(&self) -> Vec<T> {
+        self.entries.iter().cloned().collect()
+    }
+
+    pub(crate) fn filtered(&self, wanted: impl Fn(&T) -> bool) -> Vec<T> {
+        self.entries.iter().filter(|entry| wanted(entry)).cloned().collect()
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.entries.clear();
     }
 }

@@ -1,9 +1,9 @@
 //! An authoritative DNS server for tests.
 //!
 //! It answers for zones that are given as data, over UDP and TCP, on the simulated network of a
-//! [`world::World`] or on real sockets, and it keeps a log of every query. Wire format, EDNS and the
-//! sections of an answer are hickory-server's; which records a name has, wildcards, empty non-terminals
-//! and delegations are answered by this crate's own zones (RFC 1034, RFC 4592).
+//! [`world::World`] or on real sockets, and it keeps a log of every query. The codec of messages and
+//! records is hickory-proto's; zones, answers, nameservers that lag, views and scripts are this crate's own
+//! (RFC 1034, 2308, 4592, 6604).
 //!
 //! ```
 //! use mock_dns::{Config, Dns, Record, RecordType, Zone};
@@ -21,18 +21,23 @@
 //! assert_eq!(run.unwrap().value, ["10.0.0.80".parse::<std::net::IpAddr>().unwrap()]);
 //! ```
 
+mod answer;
 mod catalog;
 mod config;
 mod error;
 mod journal;
 mod rdata;
+mod script;
+mod serve;
 mod server;
+mod wire;
 mod zone;
 
 pub use hickory_proto::op::ResponseCode;
 pub use hickory_proto::rr::RecordType;
 
-pub use crate::config::{Config, Record, Soa, Zone};
-pub use crate::error::ZoneError;
+pub use crate::config::{Config, Nameserver, Record, Soa, View, Zone};
+pub use crate::error::{RuleError, ZoneError};
 pub use crate::journal::{QueryLogEntry, Transport};
+pub use crate::script::{Action, Asker, Condition, Occasions, Rule, RuleState};
 pub use crate::server::Dns;

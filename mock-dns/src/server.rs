@@ -1,76 +1,159 @@
-//! The server: zones behind sockets.
+//! The server: zones, nameservers, views and rules behind one handle.
 
-use std::io;
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hickory_proto::op::ResponseCode;
-use hickory_proto::rr::rdata::{NS, SOA};
 use hickory_proto::rr::{LowerName, Name, RData, RecordType};
-use hickory_proto::serialize::txt::Parser;
-use hickory_server::net::xfer::Protocol;
-use hickory_server::server::{Request, RequestHandler as _};
-use hickory_server::zone_handler::{Catalog, ZoneHandler};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use world::{Datagrams, Listener, Stream, World};
+use world::{Instant, World};
 
-use crate::catalog::{Capture, LiveZone, NoTime, Sent};
-use crate::config::{Config, Zone};
+use crate::catalog::{Catalog, EVERYBODY, LiveZone, lock};
+use crate::config::{Config, Nameserver, Record, Zone};
 use crate::error::ZoneError;
-use crate::journal::{Journal, QueryLogEntry, Transport, code_name};
-use crate::rdata::{full_name, owner, value, value_text, zone_text};
-use crate::zone::Records;
-
-/// A connection on which nothing was asked for this long is closed.
-const IDLE_MAX: Duration = Duration::from_secs(30);
-/// Pause after a socket reported an error, so that a lasting one does not spin.
-const ERROR_PAUSE: Duration = Duration::from_millis(50);
-/// How often a port is looked for that is free for both transports.
-const PORT_TRIES: u32 = 16;
-/// Length of a DNS header.
-const HEADER: usize = 12;
+use crate::journal::{Bounded, QueryLogEntry};
+use crate::rdata::{full_name, value, value_text, zone_text};
+use crate::script::{Asker, Rule, RuleState, Script};
+use crate::zone::{self, Edit, Records};
 
 /// An authoritative server. Clones are handles on the same server.
+///
+/// A handle writes to the zones that everybody sees, at once; [`Dns::in_view`] and
+/// [`Dns::published_after`] give handles that write elsewhere, or later.
 #[derive(Clone)]
-pub struct Dns(Arc<Shared>);
-
-struct Shared {
-    world: World,
-    delay: Duration,
-    zones: Mutex<Zones>,
-    journal: Mutex<Journal>,
+pub struct Dns {
+    pub(crate) shared: Arc<Shared>,
+    view: usize,
+    publish: Duration,
 }
 
-#[derive(Default)]
-struct Zones {
-    live: Vec<Arc<LiveZone>>,
-    catalog: Arc<Catalog>,
+pub(crate) struct Shared {
+    pub(crate) world: World,
+    pub(crate) delay: Duration,
+    pub(crate) payload_max: u16,
+    pub(crate) nameservers: Vec<Served>,
+    /// Everybody's first.
+    views: Vec<(String, Vec<Asker>)>,
+    /// How long after a change each reader sees it: first the nameservers, then others.
+    delays: Mutex<Vec<Vec<Duration>>>,
+    pub(crate) catalog: Mutex<Arc<Catalog>>,
+    pub(crate) script: Mutex<Script>,
+    pub(crate) journal: Mutex<Bounded<QueryLogEntry>>,
+    rules: Vec<Rule>,
+    /// The zones when the server first answered.
+    baseline: Mutex<Option<Vec<(usize, Records)>>>,
+}
+
+/// A nameserver, ready for use.
+pub(crate) struct Served {
+    pub(crate) name: Arc<str>,
+    pub(crate) host: Option<String>,
+    pub(crate) listen: Option<SocketAddr>,
+    zones: Vec<String>,
+    pub(crate) served: Option<Vec<LowerName>>,
 }
 
 impl std::fmt::Debug for Dns {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Dns on {}", self.0.world.host())
+        write!(f, "Dns on {}", self.shared.world.host())
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+/// The name of the only nameserver, when the configuration has none.
+const ONLY: &str = "ns1";
+
+fn nameservers(config: &[Nameserver]) -> Result<Vec<Served>, ZoneError> {
+    let only = [Nameserver::new(ONLY, Duration::ZERO)];
+    let mut all: Vec<Served> = Vec::new();
+    for nameserver in if config.is_empty() { &only } else { config } {
+        let Nameserver { name, host, listen, zones, .. } = nameserver;
+        if name.is_empty() || all.iter().any(|other| *other.name == **name) {
+            return Err(ZoneError::NotUnique { what: "nameserver", name: name.clone() });
+        }
+        let origins: Result<Vec<LowerName>, ZoneError> = zones.iter().map(|zone| origin(zone)).collect();
+        let served = Some(origins?).filter(|origins| !origins.is_empty());
+        let (name, host, zones) = (name.as_str().into(), host.clone(), zones.clone());
+        all.push(Served { name, host, listen: *listen, zones, served });
+    }
+    Ok(all)
+}
+
+fn origin(zone: &str) -> Result<LowerName, ZoneError> {
+    let name = full_name(zone).ok_or_else(|| ZoneError::BadZoneName { zone: zone.to_owned() })?;
+    Ok(LowerName::new(&name))
 }
 
 impl Dns {
-    /// A server on the host of `world`, with these zones. It answers once [`Dns::serve`] has bound it.
+    /// A server on the host of `world`. It answers once [`Dns::serve`] has bound it.
     ///
     /// # Errors
-    /// [`ZoneError`] for the first zone or record that cannot be served.
+    /// [`ZoneError`] for the first zone, record, view, nameserver or rule that cannot be served.
     pub fn new(world: World, config: Config) -> Result<Self, ZoneError> {
-        let shared =
-            Shared { world, delay: config.delay, zones: Mutex::default(), journal: Mutex::default() };
-        let dns = Dns(Arc::new(shared));
+        let mut views = vec![(String::new(), Vec::new())];
+        for view in &config.views {
+            if views.iter().any(|(name, _)| *name == view.name) {
+                return Err(ZoneError::NotUnique { what: "view", name: view.name.clone() });
+            }
+            views.push((view.name.clone(), view.askers.clone()));
+        }
+        let nameservers = nameservers(&config.nameservers)?;
+        let mut delays: Vec<_> = config.nameservers.iter().map(|ns| ns.publish_delay.clone()).collect();
+        delays.resize(nameservers.len(), Vec::new());
+        let script = Script::new(config.rules.clone(), world.monotonic())?;
+        let shared = Shared {
+            world,
+            delay: config.delay,
+            payload_max: config.payload_max.max(512),
+            nameservers,
+            views,
+            delays: Mutex::new(delays),
+            catalog: Mutex::default(),
+            script: Mutex::new(script),
+            journal: Mutex::new(Bounded::new(config.log_max)),
+            rules: config.rules,
+            baseline: Mutex::default(),
+        };
+        let dns = Dns { shared: Arc::new(shared), view: EVERYBODY, publish: Duration::ZERO };
         for zone in &config.zones {
             dns.add_zone(zone)?;
         }
+        for view in &config.views {
+            let dns = dns.in_view(&view.name)?;
+            for zone in &view.zones {
+                dns.add_zone(zone)?;
+            }
+        }
         Ok(dns)
+    }
+
+    /// A handle that reads and writes what a view has: its own zones, and everybody's where it has none.
+    /// The view of everybody has the empty name.
+    ///
+    /// # Errors
+    /// [`ZoneError::NoView`].
+    pub fn in_view(&self, name: &str) -> Result<Dns, ZoneError> {
+        let views = &self.shared.views;
+        let Some(view) = views.iter().position(|(known, _)| known == name) else {
+            let known: Vec<&str> = views.iter().skip(1).map(|(name, _)| name.as_str()).collect();
+            return Err(ZoneError::NoView { view: name.to_owned(), views: known.join(", ") });
+        };
+        Ok(Dns { view, ..self.clone() })
+    }
+
+    /// A handle whose changes reach every nameserver that much later than its own delay says.
+    #[must_use]
+    pub fn published_after(&self, delay: Duration) -> Dns {
+        Dns { publish: delay, ..self.clone() }
+    }
+
+    /// The view that an address sees.
+    pub(crate) fn view_of(&self, ip: IpAddr) -> usize {
+        let sees = |(_, askers): &(String, Vec<Asker>)| askers.iter().any(|a| a.is(ip, &self.shared.world));
+        self.shared.views.iter().position(sees).unwrap_or(EVERYBODY)
+    }
+
+    /// The world that it runs in.
+    pub(crate) fn world(&self) -> &World {
+        &self.shared.world
     }
 
     /// Adds a zone.
@@ -78,32 +161,7 @@ impl Dns {
     /// # Errors
     /// [`ZoneError`] when it cannot be served, or is served already.
     pub fn add_zone(&self, zone: &Zone) -> Result<(), ZoneError> {
-        let bad = || ZoneError::BadZoneName { zone: zone.name.clone() };
-        let origin = full_name(&zone.name).ok_or_else(bad)?;
-        let apex = LowerName::new(&origin);
-        let mut records = Records::new(apex.clone());
-        let server = |given: &Option<String>, label: &str| match given {
-            Some(text) => match value(&origin, "@", RecordType::NS, text)? {
-                RData::NS(ns) => Ok(ns.0),
-                _ => Err(bad()),
-            },
-            None => origin.prepend_label(label).map_err(|_| bad()),
-        };
-        let (mname, rname) = (server(&zone.soa.mname, "ns1")?, server(&zone.soa.rname, "hostmaster")?);
-        let s = &zone.soa;
-        let soa = SOA::new(mname.clone(), rname, s.serial, s.refresh, s.retry, s.expire, s.minimum);
-        records.add(&apex, s.minimum, RData::SOA(soa))?;
-        for ns in &zone.ns {
-            records.add(&apex, s.minimum, value(&origin, "@", RecordType::NS, ns)?)?;
-        }
-        if zone.ns.is_empty() {
-            records.add(&apex, s.minimum, RData::NS(NS(mname)))?;
-        }
-        for record in &zone.records {
-            let name = owner(&origin, &record.name, record.kind)?;
-            records.add(&name, record.ttl, value(&origin, &record.name, record.kind, &record.value)?)?;
-        }
-        self.insert(apex, records)
+        self.insert(Records::from_config(zone)?)
     }
 
     /// Adds a zone in the text form of RFC 1035. `origin` is what relative names are relative to until the
@@ -118,49 +176,61 @@ impl Dns {
             }
             None => None,
         };
-        let parsed = Parser::new(text, None, origin).parse();
-        let (_, sets) = parsed.map_err(|e| ZoneError::BadZoneFile(e.to_string()))?;
-        let apex = sets.values().find(|set| set.record_type() == RecordType::SOA).map(|set| set.name());
-        let Some(apex) = apex.cloned() else {
-            return Err(ZoneError::BadZoneFile("expected an SOA record, found none".to_owned()));
-        };
-        let mut records = Records::new(LowerName::new(&apex));
-        for record in sets.values().flat_map(|set| set.records_without_rrsigs()) {
-            if !apex.zone_of(&record.name) {
-                let (name, kind) = (record.name.to_ascii(), record.record_type());
-                return Err(ZoneError::BadOwner { zone: zone_text(&apex), name, kind });
-            }
-            records.add(&LowerName::new(&record.name), record.ttl, record.data.clone())?;
-        }
-        self.insert(LowerName::new(&apex), records)
+        self.insert(zone::read_file(text, origin)?)
     }
 
-    fn insert(&self, apex: LowerName, records: Records) -> Result<(), ZoneError> {
-        let mut zones = lock(&self.0.zones);
-        if zones.live.iter().any(|zone| *zone.name() == apex) {
-            return Err(ZoneError::DuplicateZone { zone: zone_text(&Name::from(&apex)) });
+    fn insert(&self, records: Records) -> Result<(), ZoneError> {
+        let zone = zone_text(&records.origin);
+        let mut catalog = lock(&self.shared.catalog);
+        if Arc::make_mut(&mut catalog).insert(Arc::new(LiveZone::new(self.view, records))) {
+            Ok(())
+        } else {
+            Err(ZoneError::DuplicateZone { zone })
         }
-        zones.live.push(Arc::new(LiveZone::new(apex, records)));
-        let mut catalog = Catalog::new();
-        for zone in &zones.live {
-            catalog.upsert(zone.name().clone(), vec![zone.clone() as Arc<dyn ZoneHandler>]);
+    }
+
+    /// Removes a zone, at once for every nameserver; whether it was there.
+    pub fn remove_zone(&self, zone: &str) -> bool {
+        let Ok(origin) = origin(zone) else { return false };
+        Arc::make_mut(&mut lock(&self.shared.catalog)).remove(&origin, self.view)
+    }
+
+    /// The names of the zones that this handle reads, in canonical order.
+    pub fn zones(&self) -> Vec<String> {
+        let catalog = lock(&self.shared.catalog).clone();
+        let mut names: Vec<String> = Vec::new();
+        for zone in catalog.zones().filter(|zone| zone.view == EVERYBODY || zone.view == self.view) {
+            let name = zone_text(&zone.origin);
+            if names.last() != Some(&name) {
+                names.push(name);
+            }
         }
-        zones.catalog = Arc::new(catalog);
-        Ok(())
+        names
+    }
+
+    /// The zone of this name.
+    pub(crate) fn zone(&self, zone: &str) -> Option<Arc<LiveZone>> {
+        let origin = origin(zone).ok()?;
+        lock(&self.shared.catalog).get(&origin, self.view).cloned()
     }
 
     /// The zone that answers for `name` (a full name), and the name.
-    fn zone_of(&self, name: &str, kind: RecordType) -> Result<(Arc<LiveZone>, LowerName), ZoneError> {
-        let zones = lock(&self.0.zones);
+    pub(crate) fn zone_of(
+        &self,
+        name: &str,
+        kind: RecordType,
+    ) -> Result<(Arc<LiveZone>, LowerName), ZoneError> {
+        let catalog = lock(&self.shared.catalog).clone();
         let found = full_name(name).and_then(|full| {
             let full = LowerName::new(&full);
-            let inside = zones.live.iter().filter(|zone| zone.name().zone_of(&full));
-            inside.max_by_key(|zone| zone.name().num_labels()).map(|zone| (zone.clone(), full))
+            catalog.zone_of(&full, kind, self.view).map(|zone| (zone.clone(), full))
         });
-        found.ok_or_else(|| {
-            let known: Vec<String> = zones.live.iter().map(|z| zone_text(&Name::from(z.name()))).collect();
-            ZoneError::NoZone { name: name.to_owned(), kind, zones: known.join(", ") }
-        })
+        found.ok_or_else(|| ZoneError::NoZone { name: name.to_owned(), kind, zones: self.zones().join(", ") })
+    }
+
+    fn edit(&self, zone: &LiveZone, edit: Edit) -> Result<bool, ZoneError> {
+        let delays = lock(&self.shared.delays);
+        zone.state().edit(edit, self.shared.world.monotonic(), self.publish, &delays)
     }
 
     /// Replaces all values of `name` (a full name) and `kind`; without values it removes them.
@@ -169,13 +239,21 @@ impl Dns {
     /// [`ZoneError`] when the name lies in no zone, or a value does not fit; nothing is changed then.
     pub fn set(&self, name: &str, kind: RecordType, ttl: u32, values: &[&str]) -> Result<(), ZoneError> {
         let (zone, owner) = self.zone_of(name, kind)?;
-        let origin = Name::from(zone.name());
+        let origin = Name::from(&zone.origin);
         let values: Result<Vec<RData>, ZoneError> =
             values.iter().map(|text| value(&origin, name, kind, text)).collect();
-        let values = values?;
-        let mut records = zone.records();
-        records.set(&owner, kind, ttl, values)?;
-        records.changed();
+        self.edit(&zone, Edit::Set { name: owner, kind, ttl, values: values? })?;
+        Ok(())
+    }
+
+    /// Adds a value to those of `name` (a full name) and `kind`, which all get this TTL.
+    ///
+    /// # Errors
+    /// As [`Dns::set`].
+    pub fn add(&self, name: &str, kind: RecordType, ttl: u32, text: &str) -> Result<(), ZoneError> {
+        let (zone, owner) = self.zone_of(name, kind)?;
+        let data = value(&Name::from(&zone.origin), name, kind, text)?;
+        self.edit(&zone, Edit::Add { name: owner, ttl, data })?;
         Ok(())
     }
 
@@ -186,145 +264,175 @@ impl Dns {
     pub fn remove(&self, name: &str, kind: RecordType) -> Result<bool, ZoneError> {
         let (zone, owner) = self.zone_of(name, kind)?;
         if kind == RecordType::SOA {
-            value(&Name::from(zone.name()), name, kind, "")?;
+            value(&Name::from(&zone.origin), name, kind, "")?;
         }
-        let mut records = zone.records();
-        let removed = records.remove(&owner, kind);
-        if removed {
-            records.changed();
-        }
-        Ok(removed)
+        self.edit(&zone, Edit::Set { name: owner, kind, ttl: 0, values: Vec::new() })
     }
 
-    /// The values of `name` (a full name) and `kind`, as [`Dns::set`] takes them.
+    /// Removes one value of `name` (a full name) and `kind`; whether it was there.
+    ///
+    /// # Errors
+    /// As [`Dns::remove`], and when the text is no value of this type.
+    pub fn remove_value(&self, name: &str, kind: RecordType, text: &str) -> Result<bool, ZoneError> {
+        let (zone, owner) = self.zone_of(name, kind)?;
+        let data = value(&Name::from(&zone.origin), name, kind, text)?;
+        self.edit(&zone, Edit::Remove { name: owner, data })
+    }
+
+    /// The values of `name` (a full name) and `kind`, as [`Dns::set`] takes them, published or not.
     ///
     /// # Errors
     /// [`ZoneError`] when the name lies in no zone.
     pub fn values(&self, name: &str, kind: RecordType) -> Result<Vec<String>, ZoneError> {
         let (zone, owner) = self.zone_of(name, kind)?;
-        let records = zone.records();
-        let set = records.get(&owner, kind);
-        Ok(set
-            .map(|set| set.records_without_rrsigs().map(|r| value_text(&r.data)).collect())
-            .unwrap_or_default())
+        let state = zone.state();
+        Ok(texts(state.primary(), &owner, kind))
+    }
+
+    /// The values of `name` and `kind` as a nameserver has them now; none when there is no such nameserver.
+    ///
+    /// # Errors
+    /// As [`Dns::values`].
+    pub fn values_at(
+        &self,
+        nameserver: &str,
+        name: &str,
+        kind: RecordType,
+    ) -> Result<Vec<String>, ZoneError> {
+        let (zone, owner) = self.zone_of(name, kind)?;
+        let Some(reader) = self.nameserver(nameserver) else { return Ok(Vec::new()) };
+        let mut state = zone.state();
+        Ok(texts(state.seen_by(reader, self.shared.world.monotonic()), &owner, kind))
+    }
+
+    /// Every record of a zone, published or not, in canonical order, with full names.
+    pub fn records(&self, zone: &str) -> Option<Vec<Record>> {
+        let zone = self.zone(zone)?;
+        let state = zone.state();
+        Some(flat(state.primary()))
+    }
+
+    /// A zone, published or not, as a zone file.
+    pub fn zone_file(&self, zone: &str) -> Option<String> {
+        Some(self.zone(zone)?.state().primary().to_zone_file())
+    }
+
+    pub(crate) fn nameserver(&self, name: &str) -> Option<usize> {
+        self.shared.nameservers.iter().position(|ns| *ns.name == *name)
+    }
+
+    /// Its nameservers, as they are now.
+    pub fn nameservers(&self) -> Vec<Nameserver> {
+        let delays = lock(&self.shared.delays).clone();
+        let state = |(ns, delays): (&Served, Vec<Duration>)| Nameserver {
+            name: ns.name.to_string(),
+            host: ns.host.clone(),
+            listen: ns.listen,
+            publish_delay: delays,
+            zones: ns.zones.clone(),
+        };
+        self.shared.nameservers.iter().zip(delays).map(state).collect()
+    }
+
+    /// Gives a nameserver other delays for the changes from now on; whether there is one of this name.
+    pub fn set_publish_delay(&self, nameserver: &str, delays: Vec<Duration>) -> bool {
+        let Some(reader) = self.nameserver(nameserver) else { return false };
+        match lock(&self.shared.delays).get_mut(reader) {
+            Some(known) => {
+                *known = delays;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Adds a reader that is no nameserver, and sees changes after `delay`.
+    pub(crate) fn add_reader(&self, delay: Duration) -> usize {
+        let mut delays = lock(&self.shared.delays);
+        delays.push(vec![delay]);
+        delays.len() - 1
+    }
+
+    /// The scripted rules in order, and how often they came to be used.
+    pub fn rules(&self) -> Vec<RuleState> {
+        lock(&self.shared.script).states()
+    }
+
+    /// Adds a rule as the last one, or before the one that is now at `at`.
+    ///
+    /// # Errors
+    /// [`ZoneError::Rule`] when it cannot be used.
+    pub fn add_rule(&self, rule: Rule, at: Option<usize>) -> Result<(), ZoneError> {
+        Ok(lock(&self.shared.script).add(rule, at)?)
+    }
+
+    /// Puts these rules in the place of all that there are.
+    ///
+    /// # Errors
+    /// As [`Dns::add_rule`]; nothing is changed then.
+    pub fn set_rules(&self, rules: Vec<Rule>) -> Result<(), ZoneError> {
+        Ok(lock(&self.shared.script).replace(rules)?)
+    }
+
+    /// Removes a rule by its name; whether it was there.
+    pub fn remove_rule(&self, name: &str) -> bool {
+        lock(&self.shared.script).remove(name)
     }
 
     /// The last queries, oldest first.
     pub fn log(&self) -> Vec<QueryLogEntry> {
-        lock(&self.0.journal).entries()
+        lock(&self.shared.journal).entries()
     }
 
-    /// Binds `at` for datagrams and for connections, starts to answer, and returns where it is bound.
-    ///
-    /// # Errors
-    /// As [`World::listen`] and [`World::bind_datagrams`].
-    pub async fn serve(&self, at: SocketAddr) -> io::Result<SocketAddr> {
-        let world = &self.0.world;
-        let mut tries = 1;
-        let (listener, datagrams) = loop {
-            let listener = world.listen(at).await?;
-            // Port 0 means a free port, the same one for both.
-            match world.bind_datagrams(SocketAddr::new(at.ip(), listener.local_addr().port())).await {
-                Ok(datagrams) => break (listener, datagrams),
-                Err(_) if at.port() == 0 && tries < PORT_TRIES => tries += 1,
-                Err(error) => return Err(error),
+    /// Those of the last queries that are wanted, oldest first.
+    pub fn log_where(&self, wanted: impl Fn(&QueryLogEntry) -> bool) -> Vec<QueryLogEntry> {
+        lock(&self.shared.journal).filtered(wanted)
+    }
+
+    /// Forgets the queries so far.
+    pub fn clear_log(&self) {
+        lock(&self.shared.journal).clear();
+    }
+
+    /// Back to the beginning: the zones as they were when the server first answered, the configured rules
+    /// with their counts and time windows anew, an empty log. Publish delays stay as they are.
+    pub fn reset(&self) {
+        if let Some(baseline) = lock(&self.shared.baseline).as_ref() {
+            let mut catalog = Catalog::default();
+            for (view, records) in baseline {
+                catalog.insert(Arc::new(LiveZone::new(*view, records.clone())));
             }
-        };
-        let bound = listener.local_addr();
-        world.spawn(&format!("mock-dns udp {bound}"), self.clone().serve_datagrams(datagrams));
-        world.spawn(&format!("mock-dns tcp {bound}"), self.clone().serve_connections(listener));
-        Ok(bound)
+            *lock(&self.shared.catalog) = Arc::new(catalog);
+        }
+        // They were good when the server started.
+        if let Ok(script) = Script::new(self.shared.rules.clone(), self.shared.world.monotonic()) {
+            *lock(&self.shared.script) = script;
+        }
+        self.clear_log();
     }
 
-    async fn serve_datagrams(self, socket: Datagrams) {
-        let socket = Arc::new(socket);
-        loop {
-            let Ok((query, from)) = socket.recv_from().await else {
-                self.0.world.sleep(ERROR_PAUSE).await;
-                continue;
-            };
-            let Some(answer) = self.answer(query, from, Transport::Udp).await else { continue };
-            if self.0.delay.is_zero() {
-                // The client asks again when it gets nothing.
-                drop(socket.send_to(&answer, from).await);
-            } else {
-                let (dns, socket) = (self.clone(), socket.clone());
-                self.0.world.spawn("mock-dns answer", async move {
-                    dns.0.world.sleep(dns.0.delay).await;
-                    drop(socket.send_to(&answer, from).await);
-                });
-            }
-        }
+    /// Remembers the zones for [`Dns::reset`], the first time.
+    pub(crate) fn remember(&self) {
+        let catalog = lock(&self.shared.catalog).clone();
+        let zones = || catalog.zones().map(|zone| (zone.view, zone.state().primary().clone())).collect();
+        lock(&self.shared.baseline).get_or_insert_with(zones);
     }
 
-    async fn serve_connections(self, mut listener: Listener) {
-        loop {
-            let Ok((stream, from)) = listener.accept().await else {
-                self.0.world.sleep(ERROR_PAUSE).await;
-                continue;
-            };
-            let dns = self.clone();
-            self.0.world.spawn("mock-dns connection", async move {
-                // A client that hangs up is its own affair.
-                drop(dns.serve_connection(stream, from).await);
-            });
-        }
-    }
-
-    /// Answers one query after the other (RFC 7766) until the client ends, or is idle for too long.
-    async fn serve_connection(&self, mut stream: Stream, from: SocketAddr) -> io::Result<()> {
-        let world = &self.0.world;
-        loop {
-            let length = world.timeout(IDLE_MAX, stream.read_u16()).await.map_err(io::Error::other)??;
-            let mut query = vec![0; usize::from(length)];
-            world.timeout(IDLE_MAX, stream.read_exact(&mut query)).await.map_err(io::Error::other)??;
-            let Some(answer) = self.answer(query, from, Transport::Tcp).await else { return Ok(()) };
-            if !self.0.delay.is_zero() {
-                world.sleep(self.0.delay).await;
-            }
-            let length = u16::try_from(answer.len()).map_err(io::Error::other)?;
-            stream.write_all(&[&length.to_be_bytes(), answer.as_slice()].concat()).await?;
-            stream.flush().await?;
-        }
-    }
-
-    /// The answer to a query in wire form. What is no query (too short, or a response) gets none; what
-    /// cannot be read gets FORMERR.
-    pub async fn answer(&self, query: Vec<u8>, from: SocketAddr, transport: Transport) -> Option<Vec<u8>> {
-        let header: [u8; HEADER] = query.first_chunk().copied()?;
-        if header[2] & 0x80 != 0 {
-            return None;
-        }
-        let world = &self.0.world;
-        let at = world.now();
-        let protocol = match transport {
-            Transport::Udp => Protocol::Udp,
-            Transport::Tcp => Protocol::Tcp,
-        };
-        let Ok(request) = Request::from_bytes(query, from, protocol) else {
-            let line = format!("{transport} {from} unreadable {}", code_name(ResponseCode::FormErr));
-            world.record("mock-dns", "journal", line.as_bytes());
-            return Some(form_error(header));
-        };
-        let capture = Capture::new(transport);
-        let catalog = lock(&self.0.zones).catalog.clone();
-        catalog.handle_request::<_, NoTime>(&request, capture.clone()).await;
-        let Sent { wire, code, answers, truncated } = capture.take()?;
-        let asked = request.queries.queries().first();
-        let name = asked.map_or_else(String::new, |q| q.name().to_string());
-        let kind = asked.map_or(RecordType::ZERO, |q| q.query_type());
-        let entry = QueryLogEntry { at, from, transport, name, kind, code, answers, truncated };
-        world.record("mock-dns", "journal", entry.to_string().as_bytes());
-        lock(&self.0.journal).push(entry);
-        Some(wire)
+    pub(crate) fn now(&self) -> Instant {
+        self.shared.world.monotonic()
     }
 }
 
-/// A header alone: the query's id, operation and RD flag, and FORMERR.
-fn form_error(query: [u8; HEADER]) -> Vec<u8> {
-    let mut header = [0; HEADER];
-    header[..2].copy_from_slice(&query[..2]);
-    header[2] = 0x80 | (query[2] & 0x79);
-    header[3] = u8::try_from(u16::from(ResponseCode::FormErr)).unwrap_or_default();
-    header.to_vec()
+fn texts(records: &Records, owner: &LowerName, kind: RecordType) -> Vec<String> {
+    records.get(owner, kind).map_or_else(Vec::new, |set| set.values.iter().map(value_text).collect())
+}
+
+/// Every record, with full names.
+pub(crate) fn flat(records: &Records) -> Vec<Record> {
+    let of_set = |set: &Arc<zone::Set>| {
+        let (name, kind, ttl) = (set.name.to_ascii(), set.kind, set.ttl);
+        let record = move |data: &RData| Record { name: name.clone(), kind, ttl, value: value_text(data) };
+        set.values.iter().map(record).collect::<Vec<_>>()
+    };
+    records.sets().flat_map(of_set).collect()
 }

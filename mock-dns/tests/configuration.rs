@@ -63,7 +63,7 @@ fn errors_name_the_zone_the_record_and_what_is_expected() {
 #[test]
 fn unknown_fields_and_types_are_refused() {
     let parse = |text: &str| serde_json::from_str::<Config>(text).unwrap_err().to_string();
-    assert!(parse(r#"{"zone": []}"#).contains("unknown field `zone`, expected `zones` or `delay`"));
+    assert!(parse(r#"{"zone": []}"#).contains("unknown field `zone`, expected one of `zones`, `delay`"));
     assert!(parse(r#"{"delay": "soon"}"#).contains("`soon` is not a duration such as 250ms"));
     let record = r#"{"zones": [{"name": "a.test", "records": [{"name": "x", "type": "AA", "value": ""}]}]}"#;
     assert!(parse(record).contains("`AA` is no record type: expected A, AAAA"));
