@@ -250,7 +250,7 @@ pub struct Record {
     /// Whose record it is: a name relative to the zone, `@` for the zone itself, or a full name within it.
     pub name: String,
     /// Its type.
-    #[serde(rename = "type", deserialize_with = "record_type", serialize_with = "record_type_text")]
+    #[serde(rename = "type", deserialize_with = "record_kind", serialize_with = "record_type_text")]
     pub kind: RecordType,
     /// Seconds for which resolvers keep it. Records of one name and type share the first one's.
     #[serde(default = "default_ttl")]
@@ -260,7 +260,8 @@ pub struct Record {
     pub value: String,
 }
 
-const DEFAULT_TTL: u32 = 60;
+/// The TTL of a record that does not say, in seconds.
+pub(crate) const DEFAULT_TTL: u32 = 60;
 
 fn default_ttl() -> u32 {
     DEFAULT_TTL
@@ -271,7 +272,8 @@ fn record_type_text<S: Serializer>(kind: &RecordType, serializer: S) -> Result<S
     serializer.collect_str(kind)
 }
 
-fn record_type<'de, D: Deserializer<'de>>(deserializer: D) -> Result<RecordType, D::Error> {
+/// A record type by its mnemonic, for `#[serde(deserialize_with)]`.
+pub(crate) fn record_kind<'de, D: Deserializer<'de>>(deserializer: D) -> Result<RecordType, D::Error> {
     read_type(&String::deserialize(deserializer)?)
 }
 

@@ -26,6 +26,8 @@ mod catalog;
 mod config;
 mod error;
 mod journal;
+mod manage;
+pub mod provider;
 mod rdata;
 mod script;
 mod serve;

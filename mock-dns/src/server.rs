@@ -418,6 +418,12 @@ impl Dns {
         lock(&self.shared.baseline).get_or_insert_with(zones);
     }
 
+    /// The router that manages it, under `/rehearse/dns/`: zones, records, rules, the log. See the
+    /// documentation of the crate for its routes.
+    pub fn router(&self) -> axum::Router {
+        crate::manage::router(self.clone())
+    }
+
     pub(crate) fn now(&self) -> Instant {
         self.shared.world.monotonic()
     }

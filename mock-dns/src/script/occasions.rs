@@ -35,6 +35,11 @@ impl Occasions {
         Occasions { skip: n.saturating_sub(1), times: Some(1), ..Occasions::default() }
     }
 
+    /// Whether a time after the start lies in the window.
+    pub(crate) fn in_window(&self, since: Duration) -> bool {
+        since >= self.from && self.until.is_none_or(|until| since < until)
+    }
+
     /// What is wrong with it.
     pub(crate) fn check(&self) -> Result<(), &'static str> {
         if self.every == 0 {
@@ -57,7 +62,7 @@ pub(crate) struct Turns {
 impl Turns {
     /// Counts a call that fits, `since` after the start; whether the rule is applied to it.
     pub(crate) fn take(&mut self, occasions: &Occasions, since: Duration) -> bool {
-        if since < occasions.from || occasions.until.is_some_and(|until| since >= until) {
+        if !occasions.in_window(since) {
             return false;
         }
         let n = self.fitted;
