@@ -27,8 +27,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use world::http::Peer;
 
-use super::api::{Answered, ApiError, Call, Given, Provider, Row, Task, Write, tag};
+use super::api::{Answered, ApiError, Call, Given, Provider, Row, Task, Write};
 use super::config::Operation;
+use super::records::tag;
 use crate::config::DEFAULT_TTL;
 use crate::manage;
 use crate::rdata::record_type;

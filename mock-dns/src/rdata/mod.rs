@@ -211,7 +211,7 @@ fn caa(flags: u8, tag: &str, value: Vec<u8>) -> Option<RData> {
 fn generic(kind: RecordType, tokens: &[Token]) -> Option<RData> {
     let [_, length, hex @ ..] = tokens else { return None };
     let hex: String = hex.iter().map(|t| t.text.as_str()).collect();
-    if !hex.is_ascii() || hex.len() % 2 != 0 {
+    if !hex.is_ascii() || !hex.len().is_multiple_of(2) {
         return None;
     }
     let bytes: Option<Vec<u8>> =
