@@ -33,10 +33,11 @@ struct Net {
     client: Client,
 }
 
-const SERVERS: [&str; 3] = ["10.0.0.60:80", "10.0.0.60:81", "10.0.0.60:82"];
+const SERVERS: [&str; 4] = ["10.0.0.60:80", "10.0.0.60:81", "10.0.0.60:82", "10.0.0.60:83"];
 const REST: usize = 0;
 const DNSPOD: usize = 1;
 const MANAGE: usize = 2;
+const TENCENT: usize = 3;
 
 fn run<T: Send + 'static, F>(config: ProviderConfig, body: impl FnOnce(Net) -> F + Send + 'static) -> T
 where
@@ -60,7 +61,9 @@ where
         dns.serve_nameservers().await.unwrap();
         let provider = Provider::new(&dns, config).unwrap();
         let api = world.process("api");
-        for (at, router) in SERVERS.into_iter().zip([provider.rest(), provider.dnspod(), dns.router()]) {
+        for (at, router) in
+            SERVERS.into_iter().zip([provider.rest(), provider.dnspod(), dns.router(), provider.tencent()])
+        {
             let listener = api.listen(at.parse().unwrap()).await.unwrap();
             world.spawn("http", serve(api.clone(), listener, None, router));
         }
@@ -103,6 +106,15 @@ impl Net {
         let response = self.send(DNSPOD, "POST", &format!("/{action}"), &form, body.join("&")).await;
         assert_eq!(response.status, 200);
         serde_json::from_slice(&response.body).unwrap()
+    }
+
+    async fn tencent(&self, action: &str, body: Value) -> Value {
+        let signed =
+            "TC3-HMAC-SHA256 Credential=AKID1/2022-05-08/dnspod/tc3_request, SignedHeaders=host, Signature=s";
+        let headers = [("authorization", signed), ("x-tc-action", action)];
+        let response = self.send(TENCENT, "POST", "/", &headers, body.to_string()).await;
+        assert_eq!(response.status, 200);
+        serde_json::from_slice::<Value>(&response.body).unwrap()["Response"].clone()
     }
 
     async fn manage(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
@@ -565,6 +577,66 @@ fn dnspod_as_its_plug_ins_call_it() {
             ("12345", "_acme-challenge", "key-3")
         );
         assert!(!format!("{audit:?}").contains("secret"));
+    });
+}
+
+/// The calls of the plug-in of document 002: look the zone up, create, list, remove.
+#[test]
+fn tencent_cloud_as_its_plug_ins_call_it() {
+    run(ProviderConfig { request_ids: true, ..ProviderConfig::default() }, |net| async move {
+        let domains = net.tencent("DescribeDomainList", json!({})).await;
+        let id = domains["DomainList"][0]["DomainId"].clone();
+        assert_eq!(domains["DomainList"][0]["Name"], "example.test");
+        assert_eq!(domains["RequestId"].as_str().unwrap().len(), 36);
+        let list = json!({"Domain": "example.test", "DomainId": id, "Subdomain": "_acme-challenge", "RecordType": "TXT"});
+        let none = net.tencent("DescribeRecordList", list.clone()).await;
+        assert_eq!(none["Error"]["Code"], "ResourceNotFound.NoDataOfRecord");
+        let record = |value: &str| {
+            json!({"Domain": "example.test", "DomainId": id, "SubDomain": "_acme-challenge", "RecordType": "TXT",
+                "RecordLine": "默认", "Value": value, "TTL": 600})
+        };
+        let created = net.tencent("CreateRecord", record("key-1")).await;
+        let number = created["RecordId"].as_u64().unwrap();
+        assert_eq!(net.tencent("CreateTXTRecord", record("key-2")).await["RecordId"], number + 1);
+        let again = net.tencent("CreateRecord", record("key-1")).await;
+        assert_eq!(again["Error"]["Code"], "InvalidParameter.DomainRecordExist");
+        assert!(
+            again["Error"]["Message"]
+                .as_str()
+                .unwrap()
+                .starts_with("the record exists already, request id: ")
+        );
+        let listed = net.tencent("DescribeRecordList", list).await;
+        assert_eq!(listed["RecordList"][0]["Value"], "key-1");
+        assert_eq!(listed["RecordCountInfo"]["TotalCount"], 2);
+        let by_id = json!({"DomainId": id, "RecordId": number});
+        assert_eq!(net.tencent("DescribeRecord", by_id.clone()).await["RecordInfo"]["Value"], "key-1");
+        assert!(net.tencent("DeleteRecord", by_id.clone()).await["Error"].is_null());
+        let gone = net.tencent("DeleteRecord", by_id).await;
+        assert_eq!(gone["Error"]["Code"], "InvalidParameter.RecordIdInvalid");
+        assert_eq!(net.values(), ["key-2"]);
+        for (action, body, expected) in [
+            (
+                "CreateRecord",
+                json!({"Domain": "cn", "RecordType": "A", "RecordLine": "默认", "Value": "10.0.0.1"}),
+                "InvalidParameterValue.DomainNotExists",
+            ),
+            (
+                "CreateRecord",
+                json!({"Domain": "example.test", "RecordType": "A", "Value": "10.0.0.1"}),
+                "MissingParameter",
+            ),
+            (
+                "CreateRecord",
+                json!({"Domain": "example.test", "RecordType": "A", "RecordLine": "默认", "Value": "x"}),
+                "InvalidParameter.RecordValueInvalid",
+            ),
+            ("DescribeRecordList", json!({"Domain": 1}), "InvalidParameter"),
+            ("Explode", json!({}), "InvalidAction"),
+        ] {
+            assert_eq!(net.tencent(action, body).await["Error"]["Code"], expected, "{action}");
+        }
+        assert_eq!(net.provider.audit()[0].account, "AKID1");
     });
 }
 

@@ -24,11 +24,11 @@ use crate::manage;
 use crate::rdata::record_type;
 
 /// The TTL of a record that does not say, in seconds.
-const TTL: u32 = 600;
+pub(super) const TTL: u32 = 600;
 /// The clock of the provider: China Standard Time.
 const OFFSET: Duration = Duration::from_secs(8 * 3600);
 /// The line that every asker is on, by its name and its number.
-const LINE: (&str, &str) = ("默认", "0");
+pub(super) const LINE: (&str, &str) = ("默认", "0");
 
 impl Provider {
     /// DNSPod's front end, at the root of a server of its own.
@@ -283,7 +283,7 @@ fn domain(id: u64, name: &str) -> Value {
 }
 
 /// Value and preference: the API has them apart.
-fn value_and_mx(row: &Row) -> (&str, &str) {
+pub(super) fn value_and_mx(row: &Row) -> (&str, &str) {
     match row.kind {
         hickory_proto::rr::RecordType::MX => {
             row.value.split_once(' ').map_or((&row.value, "0"), |(mx, host)| (host, mx))

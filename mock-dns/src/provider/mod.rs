@@ -2,8 +2,8 @@
 //!
 //! It keeps no records of its own. What it writes goes to the zones of a [`Dns`](crate::Dns) and reaches
 //! the nameservers after the provider's publish delay and each nameserver's own; what it lists comes from
-//! there too. Two front ends speak for it: a plain REST one ([`Provider::rest`]) and the form-encoded one of
-//! DNSPod ([`Provider::dnspod`]).
+//! there too. Three front ends speak for it: a plain REST one ([`Provider::rest`]), the form-encoded one of
+//! DNSPod ([`Provider::dnspod`]), and the one of Tencent Cloud, to which DNSPod belongs ([`Provider::tencent`]).
 //!
 //! What goes wrong at real providers is a setting: throttling, lists that lag behind the writes, writes that
 //! replace what they should add to, read-modify-write without a precondition, and scripted rules for single
@@ -16,6 +16,7 @@ mod dnspod;
 mod ids;
 mod records;
 mod rest;
+mod tencent;
 mod throttle;
 
 pub use api::Provider;
