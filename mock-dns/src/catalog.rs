@@ -56,13 +56,13 @@ impl State {
         }
     }
 
-    /// Makes an edit at `now`. Reader i sees it after `publish` and the delay that `delays[i]` has for this
-    /// change. Whether anything changed.
+    /// Makes an edit at `now`. Reader i sees it after the delay that `delays[i]` has for this change; the
+    /// first `publish.0` of them, the nameservers, so much later. Whether anything changed.
     pub(crate) fn edit(
         &mut self,
         edit: Edit,
         now: Instant,
-        publish: Duration,
+        publish: (usize, Duration),
         delays: &[Vec<Duration>],
     ) -> Result<bool, ZoneError> {
         if !self.primary.check(&edit)? {
@@ -70,7 +70,8 @@ impl State {
         }
         let change = Arc::new(Change { edit, serial: self.primary.serial().wrapping_add(1) });
         for (reader, delays) in delays.iter().enumerate() {
-            let delay = publish + nth(delays, self.changes);
+            let later = if reader < publish.0 { publish.1 } else { Duration::ZERO };
+            let delay = later + nth(delays, self.changes);
             if self.copies.len() <= reader {
                 self.copies.push(None);
             }

@@ -61,9 +61,9 @@ pub(crate) fn router(dns: Dns) -> Router {
 
 /// Why a request is refused.
 #[derive(Debug)]
-struct Refused(StatusCode, String);
+pub(crate) struct Refused(StatusCode, String);
 
-type Answered = Result<Response, Refused>;
+pub(crate) type Answered = Result<Response, Refused>;
 
 impl axum::response::IntoResponse for Refused {
     fn into_response(self) -> Response {
@@ -100,7 +100,7 @@ fn with_type(status: StatusCode, kind: &'static str, body: impl Into<Body>) -> R
     response
 }
 
-fn done() -> Response {
+pub(crate) fn done() -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     response
@@ -115,11 +115,11 @@ pub(crate) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
     })
 }
 
-fn bad(text: impl Into<String>) -> Refused {
+pub(crate) fn bad(text: impl Into<String>) -> Refused {
     Refused(StatusCode::BAD_REQUEST, text.into())
 }
 
-fn missing(text: String) -> Refused {
+pub(crate) fn missing(text: String) -> Refused {
     Refused(StatusCode::NOT_FOUND, text)
 }
 

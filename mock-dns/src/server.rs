@@ -230,7 +230,8 @@ impl Dns {
 
     fn edit(&self, zone: &LiveZone, edit: Edit) -> Result<bool, ZoneError> {
         let delays = lock(&self.shared.delays);
-        zone.state().edit(edit, self.shared.world.monotonic(), self.publish, &delays)
+        let publish = (self.shared.nameservers.len(), self.publish);
+        zone.state().edit(edit, self.shared.world.monotonic(), publish, &delays)
     }
 
     /// Replaces all values of `name` (a full name) and `kind`; without values it removes them.

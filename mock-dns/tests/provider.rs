@@ -61,8 +61,9 @@ where
         dns.serve_nameservers().await.unwrap();
         let provider = Provider::new(&dns, config).unwrap();
         let api = world.process("api");
+        let managed = dns.router().merge(provider.router());
         for (at, router) in
-            SERVERS.into_iter().zip([provider.rest(), provider.dnspod(), dns.router(), provider.tencent()])
+            SERVERS.into_iter().zip([provider.rest(), provider.dnspod(), managed, provider.tencent()])
         {
             let listener = api.listen(at.parse().unwrap()).await.unwrap();
             world.spawn("http", serve(api.clone(), listener, None, router));
@@ -300,6 +301,8 @@ fn removing_one_value_can_remove_all() {
 fn a_write_is_published_after_a_while() {
     run(ProviderConfig { publish_delay: secs(10), ..ProviderConfig::default() }, |net| async move {
         net.create("one").await;
+        let (_, list) = net.rest("GET", "/v1/zones/example.test/records?type=TXT", Value::Null).await;
+        assert_eq!(list["total"], 1, "the provider itself has it at once");
         let mut seen = Vec::new();
         for _ in 0..5 {
             let at = |server| net.dns.values_at(server, NAME, TXT).unwrap().len();
@@ -707,6 +710,21 @@ fn the_server_is_managed_over_http() {
             assert_eq!(status, expected, "{method} {path}");
             assert!(answer["error"].is_string(), "{path} {answer}");
         }
+        net.create("four").await;
+        let (_, audit) =
+            net.manage("GET", "/provider/audit?operation=createRecord&zone=example.test", Value::Null).await;
+        assert_eq!((&audit[0]["value"], &audit[0]["result"]), (&json!("four"), &json!("ok")));
+        assert_eq!(net.manage("GET", "/provider/audit?result=throttled", Value::Null).await.1, json!([]));
+        let rule = json!({"name": "x", "when": {"operations": ["createRecord"]}, "outcome": "denied"});
+        assert_eq!(net.manage("POST", "/provider/rules", rule.clone()).await.0, 201);
+        assert_eq!(net.manage("POST", "/provider/rules", rule).await.0, 409);
+        assert_eq!(net.create("five").await.0, 403);
+        assert_eq!(net.manage("GET", "/provider/rules", Value::Null).await.1[0]["applied"], 1);
+        assert_eq!(net.manage("DELETE", "/provider/rules/x", Value::Null).await.0, 204);
+        assert_eq!(net.manage("DELETE", "/provider/rules/x", Value::Null).await.0, 404);
+        assert_eq!(net.manage("POST", "/provider/reset", Value::Null).await.0, 204);
+        assert_eq!(net.manage("GET", "/provider/audit", Value::Null).await.1, json!([]));
+
         assert_eq!(net.manage("POST", "/reset", Value::Null).await.0, 204);
         assert_eq!(net.manage("GET", "/zones", Value::Null).await.1, json!(["example.test", "other.test"]));
         assert_eq!(net.manage("GET", "/log", Value::Null).await.1, json!([]));

@@ -217,6 +217,11 @@ impl Provider {
         lock(&self.0.audit).entries()
     }
 
+    /// Those of the last calls that are wanted, oldest first.
+    pub fn audit_where(&self, wanted: impl Fn(&AuditEntry) -> bool) -> Vec<AuditEntry> {
+        lock(&self.0.audit).filtered(wanted)
+    }
+
     /// The scripted rules in order, and how often they came to be used.
     pub fn rules(&self) -> Vec<ApiRuleState> {
         let state = |(rule, turns): &(ApiRule, Turns)| ApiRuleState {

@@ -14,6 +14,7 @@ mod audit;
 mod config;
 mod dnspod;
 mod ids;
+mod manage;
 mod records;
 mod rest;
 mod tencent;
