@@ -23,6 +23,7 @@
 
 mod answer;
 mod catalog;
+pub mod challtest;
 mod config;
 mod error;
 mod journal;

@@ -1,30 +1,86 @@
-//! `mock-dns`: the server on real sockets.
+//! `mock-dns`: a stand-in for `pebble-challtestsrv`, with the same flags, on real sockets; and an
+//! authoritative server for the zones that it is given.
 //!
 //! ```text
-//! mock-dns --listen 127.0.0.1:8053 --zone example.test=example.test.zone --config zones.json
+//! mock-dns -dnsserver 127.0.0.1:8053 -management :8055 -zone example.test=example.test.zone
 //! ```
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::time::Duration;
 
-use clap::Parser;
-use mock_dns::{Config, Dns, ZoneError};
+use mock_dns::challtest::{ChallTest, Config, Limits, Service, Serving};
+use mock_dns::{Dns, ZoneError};
 use world::World;
+use world::goflag::{Flag, Kind, Parsed, parse};
+use world::tls::Identity;
 
-/// An authoritative DNS server for tests.
-#[derive(Debug, Parser)]
-#[command(name = "mock-dns", version)]
-struct Arguments {
-    /// Address to answer on, over UDP and TCP; port 0 takes a free one.
-    #[arg(long, default_value = "127.0.0.1:8053")]
-    listen: SocketAddr,
-    /// A zone file (RFC 1035): FILE, or NAME=FILE when the file does not say its $ORIGIN. May be repeated.
-    #[arg(long, value_name = "[NAME=]FILE")]
-    zone: Vec<String>,
-    /// Zones, and the delay of answers, as JSON.
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-}
+const PROGRAM: &str = "mock-dns";
+
+const FLAGS: &[Flag] = &[
+    Flag::new(
+        "management",
+        Kind::Text,
+        ":8055",
+        "Comma separated bind addresses of the management interface (HTTP); empty disables it",
+    ),
+    Flag::new(
+        "dnsserver",
+        Kind::Text,
+        ":8053",
+        "Comma separated bind addresses of DNS over UDP and TCP; empty disables it",
+    ),
+    Flag::alias("dns01", "dnsserver", Kind::Text, ":8053"),
+    Flag::new(
+        "http01",
+        Kind::Text,
+        ":5002",
+        "Comma separated bind addresses of HTTP-01 challenges; empty disables it",
+    ),
+    Flag::new(
+        "https01",
+        Kind::Text,
+        ":5003",
+        "Comma separated bind addresses of HTTP-01 challenges over HTTPS; empty disables it",
+    ),
+    Flag::new(
+        "tlsalpn01",
+        Kind::Text,
+        ":5001",
+        "Comma separated bind addresses of TLS-ALPN-01 challenges; empty disables it",
+    ),
+    Flag::new(
+        "doh",
+        Kind::Text,
+        ":8443",
+        "Comma separated bind addresses of DNS over HTTPS; empty disables it",
+    ),
+    Flag::new("doh-cert", Kind::Text, "", "Certificate of DNS over HTTPS, a PEM `FILE`"),
+    Flag::new("doh-cert-key", Kind::Text, "", "Its key, a PEM `FILE`"),
+    Flag::new("defaultIPv4", Kind::Text, "127.0.0.1", "Address of names that have none; empty for none"),
+    Flag::new("defaultIPv6", Kind::Text, "::1", "IPv6 address of names that have none; empty for none"),
+    Flag::new(
+        "zone",
+        Kind::Texts,
+        "",
+        "Answer for a zone with authority: a zone file (RFC 1035), `[NAME=]FILE`; may be repeated",
+    ),
+    Flag::new("config", Kind::Text, "", "Zones, and the delay of their answers, as a JSON `FILE`"),
+    Flag::new("seed", Kind::Number, "", "Make keys repeat: the `number` that all randomness comes from"),
+    Flag::new(
+        "max-history",
+        Kind::Number,
+        "50000",
+        "Entries of each request history; the oldest are dropped",
+    ),
+    Flag::new(
+        "max-entries",
+        Kind::Number,
+        "200000",
+        "Names, tokens and hosts that are kept; the oldest are dropped",
+    ),
+    Flag::new("version", Kind::Bool, "false", "Print the version and exit"),
+];
 
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -35,50 +91,134 @@ enum Failure {
     Json { path: String, field: String, source: serde_json::Error },
     #[error("{path}: {source}")]
     Zone { path: String, source: ZoneError },
-    #[error("{at}: {source}")]
-    Bind { at: SocketAddr, source: std::io::Error },
+    #[error("{0}")]
+    Start(String),
 }
 
-fn read(path: &str) -> Result<String, Failure> {
+fn read(path: &str) -> Result<Vec<u8>, Failure> {
+    std::fs::read(path).map_err(|source| Failure::File { path: path.to_owned(), source })
+}
+
+fn text(path: &str) -> Result<String, Failure> {
     std::fs::read_to_string(path).map_err(|source| Failure::File { path: path.to_owned(), source })
 }
 
-fn config(path: Option<&PathBuf>) -> Result<(String, Config), Failure> {
-    let Some(path) = path else { return Ok((String::new(), Config::default())) };
-    let path = path.display().to_string();
-    let text = read(&path)?;
-    let config = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(&text));
-    let config = config.map_err(|e| {
-        let field = e.path().to_string();
-        Failure::Json { path: path.clone(), field, source: e.into_inner() }
-    })?;
-    Ok((path, config))
+/// The authoritative server for the zones of the command line, and how long its answers take; none
+/// without zones.
+fn zones(world: &World, flags: &Parsed) -> Result<Option<(Dns, Duration)>, Failure> {
+    let path = flags.text("config");
+    if path.is_empty() && flags.texts("zone").is_empty() {
+        return Ok(None);
+    }
+    let mut config = mock_dns::Config::default();
+    if !path.is_empty() {
+        let read = text(path)?;
+        config = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(&read)).map_err(
+            |e| Failure::Json { path: path.to_owned(), field: e.path().to_string(), source: e.into_inner() },
+        )?;
+    }
+    let delay = config.delay;
+    let bad = |path: &str| {
+        let path = path.to_owned();
+        move |source| Failure::Zone { path, source }
+    };
+    let dns = Dns::new(world.clone(), config).map_err(bad(path))?;
+    for zone in flags.texts("zone") {
+        let (origin, path) = zone.split_once('=').map_or((None, zone.as_str()), |(o, p)| (Some(o), p));
+        dns.add_zone_file(&text(path)?, origin).map_err(bad(path))?;
+    }
+    Ok(Some((dns, delay)))
 }
 
-async fn start(world: World, arguments: Arguments) -> Result<(), Failure> {
-    let (path, config) = config(arguments.config.as_ref())?;
-    let dns = Dns::new(world, config).map_err(|source| Failure::Zone { path, source })?;
-    for zone in &arguments.zone {
-        let (origin, path) = zone.split_once('=').map_or((None, zone.as_str()), |(o, p)| (Some(o), p));
-        let added = dns.add_zone_file(&read(path)?, origin);
-        added.map_err(|source| Failure::Zone { path: path.to_owned(), source })?;
+/// Whom DNS over HTTPS shows itself as. What is wrong with the files is only logged, as the rest of the
+/// server goes on without it.
+fn doh_identity(world: &World, flags: &Parsed) -> Option<Identity> {
+    let (certificate, key) = (flags.text("doh-cert"), flags.text("doh-cert-key"));
+    if flags.text("doh").is_empty() || certificate.is_empty() || key.is_empty() {
+        return None;
     }
-    let at = arguments.listen;
-    let bound = dns.serve(at).await.map_err(|source| Failure::Bind { at, source })?;
-    eprintln!("mock-dns: answering on {bound} (udp, tcp)");
+    let identity = read(certificate).and_then(|chain| {
+        let bad = |e: world::tls::BadTls| Failure::Start(format!("{certificate}, {key}: {e}"));
+        Identity::from_pem(world, &chain, &read(key)?).map_err(bad)
+    });
+    identity.map_err(|failure| complain(&failure)).ok()
+}
+
+fn limit(flags: &Parsed, name: &str, default: usize) -> usize {
+    flags.number(name).and_then(|n| usize::try_from(n).ok()).unwrap_or(default)
+}
+
+fn config(world: &World, flags: &Parsed) -> Result<Config, Failure> {
+    let defaults = Limits::default();
+    let mut config = Config {
+        default_ipv4: flags.text("defaultIPv4").parse().ok(),
+        default_ipv6: flags.text("defaultIPv6").parse().ok(),
+        doh_identity: doh_identity(world, flags),
+        limits: Limits {
+            history: limit(flags, "max-history", defaults.history),
+            entries: limit(flags, "max-entries", defaults.entries),
+            ..defaults
+        },
+        ..Config::default()
+    };
+    for service in Service::all() {
+        config.rebind(service, flags.text(service.flag()));
+    }
+    if let Some((dns, delay)) = zones(world, flags)? {
+        (config.zones, config.zones_delay) = (Some(dns), delay);
+    }
+    Ok(config)
+}
+
+/// A line on standard output. Nobody may be there to read it.
+fn say(line: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{PROGRAM}: {line}");
+    let _ = out.flush();
+}
+
+/// A line on standard error.
+fn complain(error: &dyn std::fmt::Display) {
+    let _ = writeln!(std::io::stderr().lock(), "{PROGRAM}: {error}");
+}
+
+async fn start(world: World, flags: &Parsed) -> Result<(), Failure> {
+    let config = config(&world, flags)?;
+    let servers = ChallTest::new(world, config).map_err(|e| Failure::Start(e.to_string()))?;
+    let Serving { listening, failed } = servers.serve().await;
+    for (service, error) in &failed {
+        complain(&format!("{service}: {error}"));
+    }
+    for (service, at) in &listening {
+        say(&format!("{service} listening on {at}"));
+    }
+    say("ready");
     Ok(())
 }
 
-fn main() -> std::process::ExitCode {
-    let arguments = Arguments::parse();
-    let served = world::real::run(None, |world| async move {
-        match start(world, arguments).await {
+fn main() -> ExitCode {
+    let flags = match parse(PROGRAM, FLAGS, std::env::args().skip(1)) {
+        Ok(flags) => flags,
+        Err(stop) => {
+            let _ = writeln!(std::io::stderr().lock(), "{stop}");
+            return ExitCode::from(stop.code);
+        }
+    };
+    if !flags.rest().is_empty() {
+        complain(&format!("invalid command line arguments: {}", flags.rest().join(" ")));
+        return ExitCode::FAILURE;
+    }
+    if flags.is_set("version") {
+        say(env!("CARGO_PKG_VERSION"));
+        return ExitCode::SUCCESS;
+    }
+    let served = world::real::run(flags.number("seed"), |world| async move {
+        match start(world, &flags).await {
             // Until the process is told to end.
             Ok(()) => std::future::pending().await,
             Err(failure) => failure.to_string(),
         }
     });
-    let failure = served.unwrap_or_else(|error| error.to_string());
-    eprintln!("mock-dns: {failure}");
-    std::process::ExitCode::FAILURE
+    complain(&served.unwrap_or_else(|error| error.to_string()));
+    ExitCode::FAILURE
 }

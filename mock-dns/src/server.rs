@@ -234,6 +234,13 @@ impl Dns {
         zone.state().edit(edit, self.shared.world.monotonic(), publish, &delays)
     }
 
+    /// Whether `name` (a full name) lies in one of the zones.
+    pub fn serves(&self, name: &str) -> bool {
+        let Some(name) = full_name(name) else { return false };
+        let name = LowerName::new(&name);
+        lock(&self.0.zones).live.iter().any(|zone| zone.name().zone_of(&name))
+    }
+
     /// Replaces all values of `name` (a full name) and `kind`; without values it removes them.
     ///
     /// # Errors

@@ -22,7 +22,10 @@ fn file(name: &str, text: &str) -> PathBuf {
 
 fn mock_dns() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mock-dns"));
-    command.args(["--listen", "127.0.0.1:0"]).stderr(Stdio::piped());
+    command.args(["-dnsserver", "127.0.0.1:0", "-doh", ""]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    for flag in ["-management", "-http01", "-https01", "-tlsalpn01"] {
+        command.args([flag, ""]);
+    }
     command
 }
 
@@ -47,8 +50,8 @@ fn zones_come_from_files() {
     command.arg("--zone").arg(format!("a.test={}", zone.display())).arg("--config").arg(config);
     let mut running = Running(command.spawn().unwrap());
     let mut line = String::new();
-    BufReader::new(running.0.stderr.take().unwrap()).read_line(&mut line).unwrap();
-    let at = line.strip_prefix("mock-dns: answering on ").and_then(|rest| rest.split(' ').next());
+    BufReader::new(running.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let at = line.trim().strip_prefix("mock-dns: DNS listening on ");
     let at: SocketAddr = at.unwrap_or_else(|| panic!("{line}")).parse().unwrap();
     let found = world::real::run(None, |world| async move {
         let resolver = Resolver::new(&world, vec![at]);

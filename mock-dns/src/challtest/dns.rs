@@ -1,0 +1,191 @@
+//! DNS over datagrams, connections and HTTPS.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::Request;
+use axum::http::{Method, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use world::{Datagrams, Listener, Stream};
+
+use super::answer::{Answer, answer, refusal};
+use super::history::{DnsEvent, Via};
+use super::question::{Unreadable, read};
+use super::{ChallTest, lock, names};
+
+/// A connection on which nothing was asked for this long is closed.
+const IDLE_MAX: Duration = Duration::from_secs(30);
+/// Pause after a socket reported an error, so that a lasting one does not spin.
+const ERROR_PAUSE: Duration = Duration::from_millis(50);
+/// Room for one query of usual size, and its length.
+const QUERY_USUAL: usize = 514;
+/// The largest message over a connection.
+const STREAM_MAX: usize = 65_535;
+/// The media type of a message (RFC 8484).
+const MESSAGE_TYPE: &str = "application/dns-message";
+
+impl ChallTest {
+    /// The answer to a query in wire form, and how much later to send it; `None` when nothing is sent.
+    async fn answer_dns(
+        &self,
+        query: Vec<u8>,
+        from: SocketAddr,
+        via: Via,
+        user_agent: &str,
+    ) -> Option<(Vec<u8>, Duration)> {
+        let shared = &self.0;
+        let question = match read(&query) {
+            Ok(question) => question,
+            Err(Unreadable::Silence) => return None,
+            Err(Unreadable::Code(code)) => return Some((refusal(&query, code)?, Duration::ZERO)),
+        };
+        let mut event = DnsEvent {
+            at: shared.world.now(),
+            from: SocketAddr::new(from.ip().to_canonical(), from.port()),
+            via,
+            name: question.name.into(),
+            kind: question.kind,
+            class: question.class,
+            user_agent: user_agent.to_owned(),
+            code: None,
+        };
+        if let Some(zones) = &shared.config.zones
+            && zones.serves(&names::text(question.name))
+        {
+            let wire = zones.answer(query, from, via.transport()).await;
+            event.code = wire.as_ref().and_then(|wire| wire.get(3)).map(|byte| byte & 0x0f);
+            lock(&shared.history).dns.push(event);
+            return wire.map(|wire| (wire, shared.config.zones_delay));
+        }
+        let datagram = via == Via::Udp;
+        let max = if datagram { question.datagram_max() } else { STREAM_MAX };
+        let Answer { wire, code, delay } = answer(&mut lock(&shared.dns), &question, max, datagram);
+        event.code = wire.is_some().then_some(code);
+        if shared.world.is_virtual() {
+            let line =
+                format!("{} {from} {} {} {code}", via.name(), names::text(question.name), question.kind);
+            shared.world.record("mock-dns", "challtest", line.as_bytes());
+        }
+        lock(&shared.history).dns.push(event);
+        wire.map(|wire| (wire, delay))
+    }
+
+    pub(super) async fn serve_datagrams(self, socket: Datagrams) {
+        let socket = Arc::new(socket);
+        let world = self.0.world.clone();
+        loop {
+            let Ok((query, from)) = socket.recv_from().await else {
+                world.sleep(ERROR_PAUSE).await;
+                continue;
+            };
+            let Some((answer, delay)) = self.answer_dns(query, from, Via::Udp, "").await else {
+                continue;
+            };
+            if delay.is_zero() {
+                // The client asks again when it gets nothing.
+                drop(socket.send_to(&answer, from).await);
+            } else {
+                let (later, socket) = (world.clone(), socket.clone());
+                world.spawn("mock-dns answer", async move {
+                    later.sleep(delay).await;
+                    drop(socket.send_to(&answer, from).await);
+                });
+            }
+        }
+    }
+
+    pub(super) async fn serve_streams(self, mut listener: Listener) {
+        let world = self.0.world.clone();
+        loop {
+            let Ok((stream, from)) = listener.accept().await else {
+                world.sleep(ERROR_PAUSE).await;
+                continue;
+            };
+            let own = self.clone();
+            world.spawn("mock-dns connection", async move {
+                // A client that hangs up is its own affair.
+                drop(own.serve_stream(stream, from).await);
+            });
+        }
+    }
+
+    /// Answers one query after the other (RFC 7766) until the client ends, or is idle for too long.
+    async fn serve_stream(&self, mut stream: Stream, from: SocketAddr) -> std::io::Result<()> {
+        let world = &self.0.world;
+        let mut buffer = Vec::with_capacity(QUERY_USUAL);
+        loop {
+            let whole = match buffer.first_chunk::<2>() {
+                Some(length) => 2 + usize::from(u16::from_be_bytes(*length)),
+                None => 2,
+            };
+            if whole == 2 || buffer.len() < whole {
+                let read = world.timeout(IDLE_MAX, stream.read_buf(&mut buffer)).await;
+                if read.map_err(std::io::Error::other)?? == 0 {
+                    return Ok(());
+                }
+                // A message without any byte is no query either.
+                if buffer.starts_with(&[0, 0]) {
+                    return Ok(());
+                }
+                continue;
+            }
+            let rest = buffer.split_off(whole);
+            buffer.drain(..2);
+            let query = std::mem::replace(&mut buffer, rest);
+            let Some((answer, delay)) = self.answer_dns(query, from, Via::Tcp, "").await else {
+                return Ok(());
+            };
+            if !delay.is_zero() {
+                world.sleep(delay).await;
+            }
+            let length = u16::try_from(answer.len()).map_err(std::io::Error::other)?;
+            stream.write_all(&[&length.to_be_bytes(), answer.as_slice()].concat()).await?;
+            stream.flush().await?;
+        }
+    }
+
+    /// A question over HTTPS (RFC 8484): the message is the body of a POST, or the parameter `dns`.
+    pub(super) async fn answer_https(self, request: Request) -> Response {
+        let agent = request.headers().get(header::USER_AGENT).and_then(|v| v.to_str().ok());
+        let agent = agent.unwrap_or_default().to_owned();
+        let peer = request.extensions().get::<world::http::Peer>().map(|peer| peer.0);
+        let from = peer.unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 0)));
+        let query = match *request.method() {
+            Method::POST => {
+                let media = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
+                if media.is_none_or(|media| !media.eq_ignore_ascii_case(MESSAGE_TYPE)) {
+                    return StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response();
+                }
+                match to_bytes(request.into_body(), STREAM_MAX).await {
+                    Ok(bytes) => bytes.to_vec(),
+                    Err(_) => return StatusCode::PAYLOAD_TOO_LARGE.into_response(),
+                }
+            }
+            Method::GET => {
+                let query = request.uri().query().unwrap_or_default();
+                let value = query.split('&').find_map(|pair| pair.strip_prefix("dns="));
+                let bytes = value.and_then(|value| URL_SAFE_NO_PAD.decode(value.trim_end_matches('=')).ok());
+                let Some(bytes) = bytes else { return StatusCode::BAD_REQUEST.into_response() };
+                bytes
+            }
+            _ => return StatusCode::METHOD_NOT_ALLOWED.into_response(),
+        };
+        let short = query.len() < super::question::HEADER;
+        match self.answer_dns(query, from, Via::Https, &agent).await {
+            Some((answer, delay)) => {
+                if !delay.is_zero() {
+                    self.0.world.sleep(delay).await;
+                }
+                ([(header::CONTENT_TYPE, MESSAGE_TYPE)], Body::from(answer)).into_response()
+            }
+            None if short => StatusCode::BAD_REQUEST.into_response(),
+            // What another transport leaves without an answer has to end here somehow.
+            None => StatusCode::GATEWAY_TIMEOUT.into_response(),
+        }
+    }
+}
