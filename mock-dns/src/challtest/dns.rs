@@ -16,12 +16,10 @@ use world::{Datagrams, Listener, Stream};
 use super::answer::{Answer, answer, refusal};
 use super::history::{DnsEvent, Via};
 use super::question::{Unreadable, read};
-use super::{ChallTest, lock, names};
+use super::{ChallTest, ERROR_PAUSE, lock, names};
 
 /// A connection on which nothing was asked for this long is closed.
 const IDLE_MAX: Duration = Duration::from_secs(30);
-/// Pause after a socket reported an error, so that a lasting one does not spin.
-const ERROR_PAUSE: Duration = Duration::from_millis(50);
 /// Room for one query of usual size, and its length.
 const QUERY_USUAL: usize = 514;
 /// The largest message over a connection.
@@ -99,19 +97,12 @@ impl ChallTest {
         }
     }
 
-    pub(super) async fn serve_streams(self, mut listener: Listener) {
-        let world = self.0.world.clone();
-        loop {
-            let Ok((stream, from)) = listener.accept().await else {
-                world.sleep(ERROR_PAUSE).await;
-                continue;
-            };
-            let own = self.clone();
-            world.spawn("mock-dns connection", async move {
-                // A client that hangs up is its own affair.
-                drop(own.serve_stream(stream, from).await);
-            });
-        }
+    pub(super) async fn serve_streams(self, listener: Listener) {
+        let serve = |own: ChallTest, stream, from| async move {
+            // A client that hangs up is its own affair.
+            drop(own.serve_stream(stream, from).await);
+        };
+        self.serve_connections(listener, "mock-dns connection", serve).await;
     }
 
     /// Answers one query after the other (RFC 7766) until the client ends, or is idle for too long.

@@ -25,8 +25,6 @@ use super::{ChallTest, lock};
 pub(crate) const TOKENS: &str = "/.well-known/acme-challenge/";
 /// A connection carries one request, and lives at most this long.
 const CONNECTION_MAX: Duration = Duration::from_secs(600);
-/// Pause after a connection that could not be accepted.
-const ERROR_PAUSE: Duration = Duration::from_millis(50);
 /// Room for a request's head.
 const HEAD_MAX: usize = 16 * 1024;
 
@@ -179,15 +177,10 @@ impl Web {
 }
 
 impl ChallTest {
-    pub(super) async fn serve_http01(self, mut listener: Listener, tls: Option<Acceptor>) {
-        let world = self.0.world.clone();
-        loop {
-            let Ok((stream, from)) = listener.accept().await else {
-                world.sleep(ERROR_PAUSE).await;
-                continue;
-            };
-            let (own, tls, limit) = (self.clone(), tls.clone(), world.clone());
-            world.spawn("mock-dns http-01", async move {
+    pub(super) async fn serve_http01(self, listener: Listener, tls: Option<Acceptor>) {
+        let serve = |own: ChallTest, stream, from| {
+            let tls = tls.clone();
+            async move {
                 let connection = async {
                     match tls {
                         None => own.http01_connection(stream, from, None).await,
@@ -198,9 +191,10 @@ impl ChallTest {
                         }
                     }
                 };
-                let _ = limit.timeout(CONNECTION_MAX, connection).await;
-            });
-        }
+                let _ = own.0.world.timeout(CONNECTION_MAX, connection).await;
+            }
+        };
+        self.serve_connections(listener, "mock-dns http-01", serve).await;
     }
 
     async fn http01_connection<S>(&self, stream: S, from: SocketAddr, tls: Option<String>)
@@ -210,6 +204,8 @@ impl ChallTest {
         let service = service_fn(|request| self.http01(request, from, tls.clone()));
         let served = hyper::server::conn::http1::Builder::new()
             .keep_alive(false)
+            // As Go writes them: scripts look for `Location:`.
+            .title_case_headers(true)
             .auto_date_header(false)
             .max_buf_size(HEAD_MAX)
             .serve_connection(TokioIo::new(stream), service)

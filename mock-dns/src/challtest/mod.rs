@@ -40,10 +40,12 @@ mod tls_alpn;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use axum::Router;
+use tokio::sync::Semaphore;
 use world::tls::{Acceptor, Identity};
-use world::{Listener, World};
+use world::{Listener, Stream, World};
 
 pub use config::{BindError, Config, Limits, Service};
 pub use manage::Reply;
@@ -55,6 +57,10 @@ use tls_alpn::{Challenge, TlsError};
 
 /// How often a port is looked for that is free for both transports of DNS.
 const PORT_TRIES: u32 = 16;
+/// How many connections one listener serves at once; others wait.
+const CONNECTIONS_MAX: usize = 4096;
+/// Pause after a socket reported an error, so that a lasting one does not spin.
+const ERROR_PAUSE: Duration = Duration::from_millis(50);
 
 /// The servers and what they know. Clones are handles on the same one.
 #[derive(Clone)]
@@ -168,6 +174,34 @@ impl ChallTest {
             }
         };
         Ok(vec![at])
+    }
+
+    /// Serves each connection in a task of its own, so many at once.
+    async fn serve_connections<F>(
+        self,
+        mut listener: Listener,
+        name: &'static str,
+        serve: impl Fn(ChallTest, Stream, SocketAddr) -> F,
+    ) where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let world = self.0.world.clone();
+        let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        loop {
+            // Nobody closes the semaphore.
+            let Ok(slot) = slots.clone().acquire_owned().await else { return };
+            match listener.accept().await {
+                Ok((stream, from)) => {
+                    let connection = serve(self.clone(), stream, from);
+                    world.spawn(name, async move {
+                        connection.await;
+                        drop(slot);
+                    });
+                }
+                // The peer has gone already, or descriptors have run out: that passes.
+                Err(_) => world.sleep(ERROR_PAUSE).await,
+            }
+        }
     }
 
     /// Listens at the first of `addresses` that can be bound.

@@ -19,8 +19,6 @@ const BEFORE: Duration = Duration::from_secs(3600);
 const LIFE: Duration = Duration::from_secs(365 * 24 * 3600);
 /// A handshake takes at most this long.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(30);
-/// Pause after a connection that could not be accepted.
-const ERROR_PAUSE: Duration = Duration::from_millis(50);
 
 /// A certificate or a key that cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -139,22 +137,18 @@ impl ChallTest {
     }
 
     /// Does handshakes: the challenge is over when one is done.
-    pub(super) async fn serve_tls_alpn(self, mut listener: Listener, tls: Acceptor) {
-        let world = self.0.world.clone();
-        loop {
-            let Ok((stream, _)) = listener.accept().await else {
-                world.sleep(ERROR_PAUSE).await;
-                continue;
-            };
-            let (tls, limit) = (tls.clone(), world.clone());
-            world.spawn("mock-dns tls-alpn-01", async move {
+    pub(super) async fn serve_tls_alpn(self, listener: Listener, tls: Acceptor) {
+        let serve = |own: ChallTest, stream, _| {
+            let tls = tls.clone();
+            async move {
                 let handshake = async {
                     let Ok(mut stream) = tls.accept(stream).await else { return };
                     // The client hangs up when it has seen the certificate.
                     drop(stream.read(&mut [0; 64]).await);
                 };
-                let _ = limit.timeout(HANDSHAKE_MAX, handshake).await;
-            });
-        }
+                let _ = own.0.world.timeout(HANDSHAKE_MAX, handshake).await;
+            }
+        };
+        self.serve_connections(listener, "mock-dns tls-alpn-01", serve).await;
     }
 }
