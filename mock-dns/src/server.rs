@@ -237,8 +237,8 @@ impl Dns {
     /// Whether `name` (a full name) lies in one of the zones.
     pub fn serves(&self, name: &str) -> bool {
         let Some(name) = full_name(name) else { return false };
-        let name = LowerName::new(&name);
-        lock(&self.0.zones).live.iter().any(|zone| zone.name().zone_of(&name))
+        let catalog = lock(&self.shared.catalog).clone();
+        catalog.zone_of(&LowerName::new(&name), RecordType::A, self.view).is_some()
     }
 
     /// Replaces all values of `name` (a full name) and `kind`; without values it removes them.
