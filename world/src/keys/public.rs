@@ -253,7 +253,7 @@ pub(super) fn tlv(tag: u8, contents: &[u8]) -> Vec<u8> {
 }
 
 /// The contents of a DER element with this tag, and what follows it.
-pub(super) fn read_tlv(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
+pub(crate) fn read_tlv(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     let (first, rest) = der.split_first()?;
     if *first != tag {
         return None;

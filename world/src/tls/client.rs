@@ -7,16 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::server::ParsedCertificate;
+use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls13_signature_with_raw_key};
+use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
 use rustls::{
-    AlertDescription, ClientConfig, DigitallySignedStruct, Error, PeerMisbehaved, RootCertStore,
-    SignatureScheme,
+    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error, PeerMisbehaved,
+    RootCertStore, SignatureScheme,
 };
 
 use super::{BadTls, TlsStream, WorldTime, connection_rng, provider, with_rng};
-use crate::keys::PublicKey;
+use crate::keys::{PublicKey, read_tlv};
 use crate::net::Stream;
 use crate::world::World;
 
@@ -131,18 +130,66 @@ pub fn reverse_name(ip: IpAddr) -> String {
 #[derive(Debug)]
 struct AnyCertificate(WebPkiSupportedAlgorithms);
 
-/// Whether `signed` is by the certificate's P-521 key, which ring cannot verify.
-fn verify_p521(
-    message: &[u8],
-    certificate: &CertificateDer<'_>,
-    signed: &DigitallySignedStruct,
-) -> Result<HandshakeSignatureValid, Error> {
-    let bad = || Error::InvalidCertificate(rustls::CertificateError::BadSignature);
-    let spki = ParsedCertificate::try_from(certificate)?.subject_public_key_info();
-    let key = PublicKey::from_spki(&spki).map_err(|_| bad())?;
-    // ecdsa-with-SHA512, and the curve that TLS 1.3 binds to it.
-    let good = key.jws_algorithm() == "ES512" && key.verify(message, signed.signature());
-    if good { Ok(HandshakeSignatureValid::assertion()) } else { Err(bad()) }
+impl AnyCertificate {
+    /// Whether `signed` is by the certificate's key. rustls' own functions read the certificate too, and
+    /// refuse one with a critical extension that they do not know: acmeIdentifier of tls-alpn-01 is one.
+    fn verify(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+        tls13: bool,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let bad = |why| Error::InvalidCertificate(why);
+        let spki = subject_public_key_info(certificate).ok_or(bad(CertificateError::BadEncoding))?;
+        let good = match signed.scheme {
+            // ring cannot verify it: ecdsa-with-SHA512, and the curve that TLS 1.3 binds to it.
+            SignatureScheme::ECDSA_NISTP521_SHA512 => PublicKey::from_spki(spki)
+                .is_ok_and(|key| key.jws_algorithm() == "ES512" && key.verify(message, signed.signature())),
+            _ if tls13 => {
+                let spki = SubjectPublicKeyInfoDer::from(spki);
+                return verify_tls13_signature_with_raw_key(message, &spki, signed, &self.0);
+            }
+            scheme => {
+                let (id, key) = key_parts(spki).ok_or(bad(CertificateError::BadEncoding))?;
+                let fits = |(named, _): &&(SignatureScheme, _)| *named == scheme;
+                let algorithms = self.0.mapping.iter().find(fits).map_or(&[][..], |(_, list)| *list);
+                algorithms.iter().any(|algorithm| {
+                    algorithm.public_key_alg_id().as_ref() == id
+                        && algorithm.verify_signature(key, message, signed.signature()).is_ok()
+                })
+            }
+        };
+        if good { Ok(HandshakeSignatureValid::assertion()) } else { Err(bad(CertificateError::BadSignature)) }
+    }
+}
+
+const SEQUENCE: u8 = 0x30;
+const INTEGER: u8 = 0x02;
+const BIT_STRING: u8 = 0x03;
+const VERSION: u8 = 0xa0;
+
+/// The key of a certificate (RFC 5280 section 4.1), DER.
+fn subject_public_key_info<'a>(certificate: &'a CertificateDer<'_>) -> Option<&'a [u8]> {
+    let (certificate, _) = read_tlv(certificate, SEQUENCE)?;
+    let (body, _) = read_tlv(certificate, SEQUENCE)?;
+    let body = read_tlv(body, VERSION).map_or(body, |(_, rest)| rest);
+    let (_, mut rest) = read_tlv(body, INTEGER)?;
+    // The signature's algorithm, the issuer, the validity, the subject.
+    for _ in 0..4 {
+        rest = read_tlv(rest, SEQUENCE)?.1;
+    }
+    let (_, after) = read_tlv(rest, SEQUENCE)?;
+    rest.get(..rest.len() - after.len())
+}
+
+/// The contents of a key's algorithm identifier, and its bits.
+fn key_parts(spki: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (contents, _) = read_tlv(spki, SEQUENCE)?;
+    let (id, rest) = read_tlv(contents, SEQUENCE)?;
+    let (bits, _) = read_tlv(rest, BIT_STRING)?;
+    // The first byte says how many bits of the last one are none.
+    Some((id, bits.strip_prefix(&[0])?))
 }
 
 impl ServerCertVerifier for AnyCertificate {
@@ -163,10 +210,7 @@ impl ServerCertVerifier for AnyCertificate {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        match signed.scheme {
-            SignatureScheme::ECDSA_NISTP521_SHA512 => verify_p521(message, certificate, signed),
-            _ => verify_tls12_signature(message, certificate, signed, &self.0),
-        }
+        self.verify(message, certificate, signed, false)
     }
 
     fn verify_tls13_signature(
@@ -175,10 +219,7 @@ impl ServerCertVerifier for AnyCertificate {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        match signed.scheme {
-            SignatureScheme::ECDSA_NISTP521_SHA512 => verify_p521(message, certificate, signed),
-            _ => verify_tls13_signature(message, certificate, signed, &self.0),
-        }
+        self.verify(message, certificate, signed, true)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
