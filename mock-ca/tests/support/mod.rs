@@ -18,8 +18,10 @@ use hickory_proto::rr::rdata::{A, CNAME, TXT};
 use hickory_proto::rr::{RData, Record, RecordType};
 use http::Method;
 use mock_ca::config::Perspective;
+use mock_ca::dialect::{Dialect, Endpoint};
 use mock_ca::{Ca, Config};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use world::http::{Client, Response};
 use world::resolver::Resolver;
 use world::tls::{Acceptor, Connector};
@@ -56,14 +58,21 @@ where
     .unwrap_or_else(|stopped| panic!("{stopped}"))
 }
 
-/// What a name has in the zone of the test's nameserver.
+/// What a name has in the zone of the test's nameserver. A type of record behind the name (`example.com CAA`)
+/// comes first.
 #[derive(Clone, Debug)]
 pub enum Answers {
     Address(Ipv4Addr),
     Alias(String),
     Texts(Vec<String>),
     Failure(ResponseCode),
+    Records(Vec<RData>),
+    /// Over UDP the answer is cut.
+    Long(Vec<RData>),
+    Silence,
 }
+
+pub type Zone = Arc<Mutex<BTreeMap<String, Answers>>>;
 
 /// What the test's web server does with a path.
 #[derive(Clone, Debug)]
@@ -80,7 +89,7 @@ pub struct Stage {
     pub world: World,
     pub ca: Ca,
     pub site: SocketAddr,
-    pub zone: Arc<Mutex<BTreeMap<String, Answers>>>,
+    pub zone: Zone,
     pub pages: Arc<Mutex<BTreeMap<String, Page>>>,
 }
 
@@ -151,9 +160,11 @@ impl Stage {
     pub fn stranger(&self, label: &str, algorithm: KeyAlgorithm) -> Acme {
         let world = self.world.process("client");
         let tls = Connector::new(&world, &[self.ca.web_root()]).unwrap();
-        let http = Client::new(&world, Resolver::new(&world, Vec::new())).with_tls(tls);
+        let http =
+            Client::new(&world, Resolver::new(&world, Vec::new())).with_tls(tls).with_user_agent("tests");
         let key = world.keys(&format!("client {label}")).generate(algorithm).unwrap();
-        Acme { base: self.ca.config().base_url.clone(), world, http, key, kid: None, nonce: None }
+        let dialect = self.ca.config().dialect.table();
+        Acme { base: self.ca.config().base_url.clone(), dialect, world, http, key, kid: None, nonce: None }
     }
 
     /// How many journal lines have this text.
@@ -162,34 +173,61 @@ impl Stage {
     }
 }
 
-async fn serve_dns(world: &World, ip: IpAddr, zone: Arc<Mutex<BTreeMap<String, Answers>>>) -> SocketAddr {
+/// A nameserver at a port of its own.
+pub async fn serve_dns(world: &World, ip: IpAddr, zone: Zone) -> SocketAddr {
     let socket = world.bind_datagrams(SocketAddr::new(ip, 0)).await.unwrap();
     let at = socket.local_addr();
+    let mut streams = world.listen(at).await.unwrap();
+    let over_tcp = zone.clone();
     world.clone().spawn("dns server", async move {
         while let Ok((bytes, from)) = socket.recv_from().await {
-            let question = Message::from_vec(&bytes).unwrap();
-            let query = question.queries[0].clone();
-            let mut answer = Message::new(question.metadata.id, MessageType::Response, OpCode::Query);
-            answer.add_query(query.clone());
-            let name = query.name().to_ascii().trim_end_matches('.').to_ascii_lowercase();
-            let found = zone.lock().unwrap().get(&name).cloned();
-            let mut add = |data| {
-                answer.add_answer(Record::from_rdata(query.name().clone(), 60, data));
-            };
-            match (found, query.query_type()) {
-                (None, _) => answer.metadata.response_code = ResponseCode::NXDomain,
-                (Some(Answers::Failure(code)), _) => answer.metadata.response_code = code,
-                (Some(Answers::Alias(to)), _) => add(RData::CNAME(CNAME(to.parse().unwrap()))),
-                (Some(Answers::Address(ip)), RecordType::A) => add(RData::A(A(ip))),
-                (Some(Answers::Texts(texts)), RecordType::TXT) => {
-                    texts.into_iter().for_each(|text| add(RData::TXT(TXT::new(vec![text]))));
-                }
-                _ => {}
+            if let Some(answer) = answer(&zone, &bytes, true) {
+                socket.send_to(&answer, from).await.unwrap();
             }
-            socket.send_to(&answer.to_vec().unwrap(), from).await.unwrap();
+        }
+    });
+    world.clone().spawn("dns server, tcp", async move {
+        while let Ok((mut stream, _)) = streams.accept().await {
+            let length = stream.read_u16().await.unwrap();
+            let mut bytes = vec![0; usize::from(length)];
+            stream.read_exact(&mut bytes).await.unwrap();
+            let answer = answer(&over_tcp, &bytes, false).unwrap();
+            stream.write_all(&u16::try_from(answer.len()).unwrap().to_be_bytes()).await.unwrap();
+            stream.write_all(&answer).await.unwrap();
         }
     });
     at
+}
+
+fn answer(zone: &Zone, bytes: &[u8], udp: bool) -> Option<Vec<u8>> {
+    let question = Message::from_vec(bytes).unwrap();
+    let query = question.queries[0].clone();
+    let mut answer = Message::new(question.metadata.id, MessageType::Response, OpCode::Query);
+    answer.add_query(query.clone());
+    let name = query.name().to_ascii().trim_end_matches('.').to_ascii_lowercase();
+    let found = {
+        let zone = zone.lock().unwrap();
+        zone.get(&format!("{name} {}", query.query_type())).or(zone.get(&name)).cloned()
+    };
+    let mut add = |data| {
+        answer.add_answer(Record::from_rdata(query.name().clone(), 60, data));
+    };
+    match (found, query.query_type()) {
+        (None, _) => answer.metadata.response_code = ResponseCode::NXDomain,
+        (Some(Answers::Silence), _) => return None,
+        (Some(Answers::Failure(code)), _) => answer.metadata.response_code = code,
+        (Some(Answers::Alias(to)), _) => add(RData::CNAME(CNAME(to.parse().unwrap()))),
+        (Some(Answers::Address(ip)), RecordType::A) => add(RData::A(A(ip))),
+        (Some(Answers::Texts(texts)), RecordType::TXT) => {
+            texts.into_iter().for_each(|text| add(RData::TXT(TXT::new(vec![text]))));
+        }
+        (Some(Answers::Long(_)), _) if udp => answer.metadata.truncation = true,
+        (Some(Answers::Records(list) | Answers::Long(list)), kind) => {
+            list.into_iter().filter(|data| data.record_type() == kind).for_each(add);
+        }
+        _ => {}
+    }
+    Some(answer.to_vec().unwrap())
 }
 
 async fn serve_site(
@@ -223,6 +261,7 @@ async fn serve_site(
 pub struct Acme {
     pub world: World,
     pub base: String,
+    pub dialect: &'static Dialect,
     pub http: Client,
     pub key: PrivateKey,
     pub kid: Option<String>,
@@ -248,6 +287,11 @@ impl Acme {
         format!("{}{path}", self.base)
     }
 
+    /// The URL of a resource without identifiers.
+    pub fn resource(&self, endpoint: Endpoint) -> String {
+        self.url(&self.dialect.path(endpoint, &[]))
+    }
+
     pub async fn fetch(&self, method: Method, url: &str) -> Response {
         self.http.request(method, &url.parse().unwrap(), &[], bytes::Bytes::new()).await.unwrap()
     }
@@ -256,7 +300,7 @@ impl Acme {
         match self.nonce.take() {
             Some(nonce) => nonce,
             None => {
-                let reply = self.fetch(Method::HEAD, &self.url("/acme/new-nonce")).await;
+                let reply = self.fetch(Method::HEAD, &self.resource(Endpoint::NewNonce)).await;
                 reply.header("replay-nonce").unwrap().to_owned()
             }
         }
@@ -293,14 +337,14 @@ impl Acme {
     }
 
     pub async fn new_account(&mut self, payload: Value) -> Response {
-        let reply = self.post(&self.url("/acme/new-acct"), &payload.to_string()).await;
+        let reply = self.post(&self.resource(Endpoint::NewAccount), &payload.to_string()).await;
         self.kid = reply.header("location").map(str::to_owned).or(self.kid.take());
         reply
     }
 
     pub async fn new_order(&mut self, names: &[&str]) -> Response {
         let list: Vec<_> = names.iter().map(|n| json!({ "type": "dns", "value": n })).collect();
-        self.post(&self.url("/acme/new-order"), &json!({ "identifiers": list }).to_string()).await
+        self.post(&self.resource(Endpoint::NewOrder), &json!({ "identifiers": list }).to_string()).await
     }
 
     /// Polls until the object is in another state than `pending` and `processing`.
