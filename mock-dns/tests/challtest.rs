@@ -523,3 +523,20 @@ fn the_oldest_entries_are_dropped() {
         assert_eq!(history.as_array().unwrap().len(), 3);
     });
 }
+
+/// Certificates and handshakes included.
+#[test]
+fn a_simulated_run_repeats() {
+    let shown = || {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        bed::simulated(everything, move |bed| async move {
+            bed.call("/add-tlsalpn01", json!({"host": "a.test", "content": "t.key"})).await;
+            let stream = bed.handshake("a.test", &["acme-tls/1"]).await.unwrap();
+            bed.ask("a.test", RecordType::TXT).await;
+            let history = bed.call("/rehearse/history", json!({"type": "dns"})).await;
+            sender.send((stream.peer_certificates()[0].to_vec(), history, bed.world.now())).unwrap();
+        });
+        receiver.recv().unwrap()
+    };
+    assert_eq!(shown(), shown());
+}
