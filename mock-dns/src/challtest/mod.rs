@@ -151,7 +151,8 @@ impl ChallTest {
             Service::TlsAlpn01 => Some(self.tls_alpn_acceptor().map_err(|e| broken(&e))?),
             Service::Doh => {
                 let identity: Identity = self.0.config.doh_identity.clone().ok_or(BindError::NoIdentity)?;
-                Some(Acceptor::with_identity(&world, identity).map_err(|e| broken(&e))?)
+                let acceptor = Acceptor::with_identity(&world, identity).map_err(|e| broken(&e))?;
+                Some(acceptor.with_alpn(&world::http::ALPN))
             }
         };
         let listener = self.listen(&addresses).await.map_err(refused)?;
