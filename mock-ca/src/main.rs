@@ -1,116 +1,146 @@
-//! `mock-ca`: the CA as an ordinary HTTPS server.
+//! `mock-ca`: the CA as a program that is started, configured and managed as Pebble is.
 #![expect(clippy::print_stdout, reason = "a program that tells where it listens")]
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::io::Write as _;
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::Parser;
-use mock_ca::{Ca, Config};
-use world::World;
+use mock_ca::Ca;
+use mock_ca::dropin::{
+    ClockKind, Environment, Options, Settings, SettingsError, StartError, go_time, read, start,
+};
+use mock_ca::journal::{Entry, Event};
 use world::keys::pem_encode;
-
-/// An ACME server for tests.
-#[derive(Debug, Parser)]
-#[command(version, about)]
-struct Arguments {
-    /// Where to listen for HTTPS.
-    #[arg(long, default_value = "127.0.0.1:14000")]
-    listen: SocketAddr,
-    /// The nameserver that validation asks.
-    #[arg(long, value_name = "ADDR")]
-    dns: Vec<SocketAddr>,
-    /// The port that http-01 validation fetches from.
-    #[arg(long, value_name = "PORT")]
-    http_port: Option<u16>,
-    /// Configuration, JSON.
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Makes keys, nonces, tokens and serial numbers repeat.
-    #[arg(long)]
-    seed: Option<u64>,
-    /// Where to write the roots, PEM: that of the HTTPS certificate, then that of issued certificates.
-    #[arg(long, value_name = "FILE")]
-    root_out: Option<PathBuf>,
-    /// Where to write the journal, one JSON object in a line.
-    #[arg(long, value_name = "FILE")]
-    journal: Option<PathBuf>,
-}
-
-/// The port that challenge servers for tests listen on.
-const HTTP_PORT: u16 = 5002;
+use world::{World, real};
 
 /// Why the server does not run.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error("{}: {source}", path.display())]
     File { path: PathBuf, source: std::io::Error },
-    #[error("{}: {source}", path.display())]
-    Config { path: PathBuf, source: serde_json::Error },
-    #[error("{address}: {source}")]
-    Listen { address: SocketAddr, source: std::io::Error },
     #[error(transparent)]
-    Ca(#[from] mock_ca::CaError),
+    Settings(#[from] SettingsError),
     #[error(transparent)]
-    Start(#[from] std::io::Error),
+    Start(#[from] StartError),
+    #[error("-{0} is not in this version")]
+    NotHere(&'static str),
+    #[error(transparent)]
+    System(#[from] std::io::Error),
 }
 
-fn at(path: &std::path::Path) -> impl Fn(std::io::Error) -> Failure {
+fn at(path: &Path) -> impl Fn(std::io::Error) -> Failure {
     move |source| Failure::File { path: path.to_owned(), source }
 }
 
-impl Arguments {
-    /// The configuration file, or a default for tests on this machine, and what the arguments say.
-    fn config(&self, local: SocketAddr) -> Result<Config, Failure> {
-        let here = format!("https://{local}");
-        let mut config = match &self.config {
-            None => Config { base_url: here, http_port: HTTP_PORT, ..Config::default() },
-            Some(path) => {
-                let text = std::fs::read(path).map_err(at(path))?;
-                let bad = |source| Failure::Config { path: path.clone(), source };
-                let mut value: serde_json::Value = serde_json::from_slice(&text).map_err(bad)?;
-                if let Some(object) = value.as_object_mut() {
-                    object.entry("baseUrl").or_insert_with(|| here.into());
-                    object.entry("httpPort").or_insert_with(|| HTTP_PORT.into());
-                }
-                serde_json::from_value(value).map_err(bad)?
-            }
-        };
-        if !self.dns.is_empty() {
-            config.resolvers.clone_from(&self.dns);
+/// Flags that nothing is behind yet.
+fn check(options: &Options) -> Result<(), Failure> {
+    let flags = [("preset", options.preset.is_some()), ("state", options.state.is_some())];
+    flags.iter().find(|(_, given)| *given).map_or(Ok(()), |(flag, _)| Err(Failure::NotHere(flag)))
+}
+
+/// A line of the log. That nobody reads it any more must not stop the server.
+fn say(world: &World, line: &str) {
+    let mut out = std::io::stdout().lock();
+    drop(writeln!(out, "Pebble {} {line}", go_time(world.now())).and_then(|()| out.flush()));
+}
+
+/// Tells people of certificates.
+fn watch(world: World) -> impl Fn(&Ca, &Entry) + Send + Sync + 'static {
+    move |ca, entry| {
+        if let Event::Issued { serial, order, .. } = &entry.event {
+            let order = ca.config().dialect.table().ids.text(*order);
+            say(&world, &format!("Issued certificate serial {serial} for order {order}"));
         }
-        config.http_port = self.http_port.unwrap_or(config.http_port);
-        Ok(config)
     }
 }
 
-async fn run(world: World, arguments: Arguments) -> Result<(), Failure> {
-    let address = arguments.listen;
-    let listener = world.listen(address).await.map_err(|source| Failure::Listen { address, source })?;
-    let config = arguments.config(listener.local_addr())?;
-    let ca = Ca::new(world.clone(), config)?;
-    if let Some(path) = &arguments.root_out {
-        let roots = std::iter::once(ca.web_root()).chain(ca.issuer_roots());
+async fn run(world: World, seed: u64, options: Options, settings: Settings) -> Result<(), Failure> {
+    for warning in &settings.warnings {
+        say(&world, warning);
+    }
+    let journal = match &options.journal {
+        Some(path) => Some(std::fs::File::create(path).map_err(at(path))?),
+        None => None,
+    };
+    let running = start(&world, &settings, watch(world.clone())).await?;
+    if let Some((path, file)) = options.journal.as_ref().zip(journal) {
+        let (log, path) = (world.clone(), path.display().to_string());
+        let report = move |error: &std::io::Error| say(&log, &format!("{path}: {error}; lines are missing"));
+        running.ca.journal().write_to(&world, file, report);
+    }
+    if let Some(path) = &options.root_out {
+        let own = settings.identity.is_none().then(|| running.ca.web_root());
+        let roots = own.into_iter().chain(running.ca.issuer_roots());
         let pem: String = roots.map(|root| pem_encode("CERTIFICATE", &root)).collect();
         std::fs::write(path, pem).map_err(at(path))?;
     }
-    if let Some(path) = &arguments.journal {
-        let file = std::fs::File::create(path).map_err(at(path))?;
-        let shown = path.display().to_string();
-        // A full disk must not stop the server.
-        ca.journal().write_to(&world, file, move |error| eprintln!("mock-ca: {shown}: {error}"));
+    say(&world, &format!("Seed of all randomness: {seed} (-seed {seed} repeats it)"));
+    for line in &running.lines {
+        say(&world, line);
     }
-    println!("ACME directory: {}", ca.directory_url());
-    Ok(ca.serve_on(listener).await?)
+    told_to_end().await?;
+    Ok(())
+}
+
+/// Until the process is asked to end.
+#[cfg(unix)]
+async fn told_to_end() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    world::race(terminate.recv(), interrupt.recv()).await;
+    Ok(())
+}
+
+/// Until the process is asked to end.
+#[cfg(not(unix))]
+async fn told_to_end() -> std::io::Result<()> {
+    tokio::signal::ctrl_c().await
+}
+
+/// A nameserver that is given by name: as the system knows it.
+fn look_up(host: &str, port: u16) -> std::io::Result<Vec<SocketAddr>> {
+    Ok((host, port).to_socket_addrs()?.collect())
+}
+
+fn serve(options: Options) -> Result<(), Failure> {
+    check(&options)?;
+    let environment = Environment::read(|name| std::env::var(name).ok());
+    let settings = read(&options, &environment, look_up)?;
+    let seed = match options.seed {
+        Some(seed) => seed,
+        None => {
+            let drawn = real::world(None).map_err(std::io::Error::other)?.rng("seed").bytes();
+            u64::from_be_bytes(drawn)
+        }
+    };
+    let clock = match options.clock {
+        ClockKind::Real => real::Clock::System,
+        ClockKind::Virtual => real::Clock::Steered,
+    };
+    real::run(real::Options { seed: Some(seed), clock }, |world| run(world, seed, options, settings))?
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let outcome = world::real::run(arguments.seed, |world| run(world, arguments));
-    match outcome.map_err(Failure::from).and_then(|ran| ran) {
+    let mut arguments = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned());
+    let program = arguments.next().unwrap_or_default();
+    let program = Path::new(&program).file_name().and_then(|name| name.to_str()).unwrap_or("mock-ca");
+    let options = match Options::parse(program, arguments) {
+        Ok(options) => options,
+        Err(stop) => {
+            eprintln!("{}", stop.text);
+            return ExitCode::from(stop.code);
+        }
+    };
+    if options.version {
+        println!("mock-ca {}", env!("CARGO_PKG_VERSION"));
+        return ExitCode::SUCCESS;
+    }
+    match serve(options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("mock-ca: {failure}");
+            eprintln!("{program}: {failure}");
             ExitCode::FAILURE
         }
     }

@@ -208,6 +208,10 @@ impl Ca {
         self.0.tasks.stop();
     }
 
+    pub(crate) fn web(&self) -> &WebIdentity {
+        &self.0.web
+    }
+
     pub(crate) fn world(&self) -> &World {
         &self.0.world
     }

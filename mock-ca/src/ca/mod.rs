@@ -134,6 +134,11 @@ impl Hierarchy {
         &self.root
     }
 
+    /// The intermediate, DER.
+    pub fn intermediate(&self) -> &[u8] {
+        &self.intermediate
+    }
+
     /// How many chains there are from a certificate of this issuer to a root.
     pub fn chains(&self, issuer: u16) -> usize {
         usize::from(issuer == 0)
