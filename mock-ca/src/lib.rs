@@ -47,6 +47,7 @@ pub mod management;
 pub mod policy;
 pub mod problem;
 pub mod protocol;
+mod publish;
 pub mod ra;
 mod server;
 pub mod va;

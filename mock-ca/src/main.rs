@@ -35,7 +35,7 @@ fn at(path: &Path) -> impl Fn(std::io::Error) -> Failure {
 
 /// Flags that nothing is behind yet.
 fn check(options: &Options) -> Result<(), Failure> {
-    let flags = [("preset", options.preset.is_some()), ("state", options.state.is_some())];
+    let flags = [("state", options.state.is_some())];
     flags.iter().find(|(_, given)| *given).map_or(Ok(()), |(flag, _)| Err(Failure::NotHere(flag)))
 }
 

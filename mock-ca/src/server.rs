@@ -9,7 +9,7 @@ use axum::Router;
 use axum::extract::{RawPathParams, Request};
 use axum::response::Response;
 use axum::routing::any;
-use http::header;
+use http::{Method, header};
 use http_body_util::{BodyExt as _, Limited};
 use world::http::{Peer, Url};
 use world::tls::Acceptor;
@@ -105,7 +105,7 @@ impl Ca {
             validations: 0,
         };
         Ok(Ca(Arc::new(Inner {
-            hierarchy: Hierarchy::new(&world, &config.hierarchy)?,
+            hierarchy: Hierarchy::new(&world, &config)?,
             web: WebIdentity::new(&world, &host)?,
             faults: SharedFaults::new(faults, Some((world.clone(), journal.clone()))),
             views: View::all(&world, &config, &policy, &journal)?,
@@ -139,7 +139,7 @@ impl Ca {
 
     /// The roots that issued certificates chain to, DER.
     pub fn issuer_roots(&self) -> Vec<Vec<u8>> {
-        vec![self.0.hierarchy.root().to_vec()]
+        self.0.hierarchy.roots()
     }
 
     /// What was asked, answered, validated and issued.
@@ -314,10 +314,24 @@ impl Ca {
         let mut incoming = self.read(Vec::new(), request).await;
         incoming.struck = apply::strike(&self, None, &incoming);
         apply::before(self.world(), &incoming.struck.effects).await;
-        let mut reply = apply::instead(&self, &incoming).unwrap_or_else(Reply::unknown_path);
+        let published = match incoming.method {
+            Method::GET => self.published(&incoming.path).ok().flatten(),
+            _ => None,
+        };
+        let mut reply = apply::instead(&self, &incoming).unwrap_or_else(|| match &published {
+            Some(published) => {
+                Reply::text(200, published.content_type, String::new(), "published by an issuer")
+            }
+            None => Reply::unknown_path(),
+        });
         apply::alter(&self, &mut self.state(), None, &incoming, &mut reply);
+        // What issuers publish is no text; a fault that has put something else in its place stays.
+        let bytes = published.filter(|_| reply.status == 200 && reply.body.is_empty());
         let effects = std::mem::take(&mut incoming.struck.effects);
-        let response = self.conclude(None, received, incoming, reply, &effects);
+        let mut response = self.conclude(None, received, incoming, reply, &effects);
+        if let Some(published) = bytes {
+            *response.body_mut() = published.body.into();
+        }
         apply::deliver(self.world(), &effects, response).await
     }
 

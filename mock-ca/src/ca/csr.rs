@@ -3,21 +3,18 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use rcgen::SignatureAlgorithm;
-use serde_json::json;
+use world::keys::BadSignature;
+use world::{KeyAlgorithm, PublicKey};
 use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
-use x509_parser::oid_registry::{self as oid, Oid};
 use x509_parser::prelude::FromDer as _;
-use x509_parser::public_key::PublicKey;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
+use super::strength::check_modulus;
 use crate::dialect::CsrRules;
 use crate::policy::{DnsName, Identifier};
 use crate::problem::{Problem, ProblemKind};
-use crate::wfe::jwk::{Jwk, check_rsa};
+use crate::wfe::jwk::{Jwk, WeakKey, check_rsa};
 
 /// A request that was read and whose signature is good.
 #[derive(Clone, Debug)]
@@ -33,109 +30,84 @@ pub struct Csr {
 }
 
 /// The public key of a request.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubjectKey {
-    bits: Vec<u8>,
-    kind: KeyKind,
-    algorithm: &'static SignatureAlgorithm,
-    /// Modulus and exponent without leading zeros, if it is RSA.
-    rsa: Option<(Vec<u8>, Vec<u8>)>,
+    key: PublicKey,
+    spki: Vec<u8>,
 }
 
-/// A kind of key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum KeyKind {
-    Rsa,
-    /// A curve, as JWK names it.
-    Ec(&'static str),
-    Ed25519,
-}
-
-/// Curves by their object identifiers.
-static CURVES: [(Oid<'static>, &str, &SignatureAlgorithm); 2] = [
-    (oid::OID_EC_P256, "P-256", &rcgen::PKCS_ECDSA_P256_SHA256),
-    (oid::OID_NIST_EC_P384, "P-384", &rcgen::PKCS_ECDSA_P384_SHA384),
-];
+/// Sizes of RSA moduli that signatures can be verified with.
+const RSA_BITS: std::ops::RangeInclusive<u32> = 2048..=8192;
 
 impl SubjectKey {
     /// The key, if it is of a known kind: RSA, P-256, P-384, P-521 or Ed25519.
     pub fn read(spki: &SubjectPublicKeyInfo<'_>) -> Option<Self> {
-        let bits = spki.subject_public_key.data.to_vec();
-        if spki.algorithm.algorithm == oid::OID_SIG_ED25519 {
-            return Some(SubjectKey {
-                bits,
-                kind: KeyKind::Ed25519,
-                algorithm: &rcgen::PKCS_ED25519,
-                rsa: None,
-            });
-        }
-        match spki.parsed().ok()? {
-            PublicKey::RSA(rsa) => {
-                let strip = |bytes: &[u8]| bytes.iter().copied().skip_while(|b| *b == 0).collect::<Vec<_>>();
-                let rsa = Some((strip(rsa.modulus), strip(rsa.exponent)));
-                Some(SubjectKey { bits, kind: KeyKind::Rsa, algorithm: &rcgen::PKCS_RSA_SHA256, rsa })
-            }
-            PublicKey::EC(_) => {
-                let curve = spki.algorithm.parameters.as_ref().and_then(|p| p.as_oid().ok())?;
-                let (_, name, algorithm) = CURVES.iter().find(|(oid, ..)| *oid == curve)?;
-                Some(SubjectKey { bits, kind: KeyKind::Ec(name), algorithm, rsa: None })
-            }
-            _ => None,
-        }
+        let key = PublicKey::from_spki(spki.raw).ok()?;
+        Some(SubjectKey { spki: key.spki(), key })
     }
 
     /// Whether it is a key that the CA signs.
     ///
     /// # Errors
     /// `badCSR` when it is not.
-    fn check(&self, rules: &CsrRules) -> Result<(), Problem> {
-        if !rules.strength {
-            return Ok(());
-        }
-        match (self.kind, &self.rsa) {
-            (KeyKind::Rsa, Some((modulus, exponent))) => {
-                check_rsa(modulus, exponent).map_err(|weak| bad(format!("invalid public key in CSR: {weak}")))
+    fn check(&self, rules: &CsrRules, blocked: &[String]) -> Result<(), Problem> {
+        let weak = |why: &dyn std::fmt::Display| bad(format!("invalid public key in CSR: {why}"));
+        let algorithm = self.key.algorithm();
+        if let Some((modulus, exponent)) = self.key.rsa_components() {
+            match algorithm {
+                KeyAlgorithm::Rsa(bits) if !RSA_BITS.contains(&bits) => {
+                    return Err(weak(&WeakKey::RsaSize(bits as usize)));
+                }
+                _ if rules.strength => {
+                    check_rsa(&modulus, &exponent).map_err(|why| weak(&why))?;
+                    check_modulus(&modulus).map_err(|why| weak(&why))?;
+                }
+                _ => {}
             }
-            (KeyKind::Ec("P-256" | "P-384"), _) => Ok(()),
-            (KeyKind::Ec(_), _) => Err(bad("invalid public key in CSR: ECDSA curve not allowed")),
-            _ => Err(bad("invalid public key in CSR: unknown key type")),
+        } else if rules.strength {
+            match algorithm {
+                KeyAlgorithm::EcdsaP256 | KeyAlgorithm::EcdsaP384 => {}
+                KeyAlgorithm::EcdsaP521 => return Err(weak(&"ECDSA curve not allowed")),
+                _ => return Err(weak(&"unknown key type")),
+            }
         }
+        if !blocked.is_empty() {
+            let hash = world::hex(&world::sha256(&self.spki));
+            if blocked.iter().any(|other| other.eq_ignore_ascii_case(&hash)) {
+                return Err(weak(&"public key is forbidden"));
+            }
+        }
+        Ok(())
     }
 
     /// Whether it is the key of an account.
     pub fn is(&self, account: &Jwk) -> bool {
-        account.is_subject_key(&self.bits, self.rsa.as_ref().map(|(modulus, _)| modulus.as_slice()))
+        self.as_jwk().is_some_and(|key| key == *account)
     }
 
     /// Whether it is an RSA key.
     pub fn is_rsa(&self) -> bool {
-        self.kind == KeyKind::Rsa
+        matches!(self.key.algorithm(), KeyAlgorithm::Rsa(_))
+    }
+
+    /// Kind and size.
+    pub fn algorithm(&self) -> KeyAlgorithm {
+        self.key.algorithm()
+    }
+
+    /// The key itself.
+    pub fn public(&self) -> &PublicKey {
+        &self.key
+    }
+
+    /// SubjectPublicKeyInfo, DER.
+    pub fn spki(&self) -> &[u8] {
+        &self.spki
     }
 
     /// As an account would show it.
     pub fn as_jwk(&self) -> Option<Jwk> {
-        let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
-        let jwk = match (self.kind, &self.rsa) {
-            (KeyKind::Rsa, Some((n, e))) => json!({ "kty": "RSA", "n": text(n), "e": text(e) }),
-            (KeyKind::Ec(curve), _) => {
-                let coordinates = self.bits.strip_prefix(&[4])?;
-                let (x, y) = coordinates.split_at_checked(coordinates.len() / 2)?;
-                json!({ "kty": "EC", "crv": curve, "x": text(x), "y": text(y) })
-            }
-            (KeyKind::Ed25519, _) => json!({ "kty": "OKP", "crv": "Ed25519", "x": text(&self.bits) }),
-            (KeyKind::Rsa, None) => return None,
-        };
-        Jwk::parse(&jwk)
-    }
-}
-
-impl rcgen::PublicKeyData for SubjectKey {
-    fn der_bytes(&self) -> &[u8] {
-        &self.bits
-    }
-
-    fn algorithm(&self) -> &'static SignatureAlgorithm {
-        self.algorithm
+        Jwk::of(&self.key)
     }
 }
 
@@ -149,11 +121,12 @@ fn bad(detail: impl Into<String>) -> Problem {
 }
 
 impl Csr {
-    /// Reads a DER request and checks all that does not depend on an order.
+    /// Reads a DER request and checks all that does not depend on an order. `blocked` are the SHA-256 hashes
+    /// of SubjectPublicKeyInfos that nobody gets a certificate for, hexadecimal.
     ///
     /// # Errors
     /// `malformed` when it is none; `badCSR` and `unauthorized` when it asks for what nobody gets.
-    pub fn parse(der: &[u8], rules: &CsrRules) -> Result<Self, Problem> {
+    pub fn parse(der: &[u8], rules: &CsrRules, blocked: &[String]) -> Result<Self, Problem> {
         let unreadable = || Problem::malformed("Error parsing certificate request");
         let (rest, request) = X509CertificationRequest::from_der(der).map_err(|_| unreadable())?;
         if !rest.is_empty() {
@@ -162,21 +135,12 @@ impl Csr {
         let info = &request.certification_request_info;
         let unknown = || bad("invalid public key in CSR: unknown key type");
         let key = SubjectKey::read(&info.subject_pki).ok_or_else(unknown)?;
-        key.check(rules)?;
-        const SIGNATURES: [&str; 7] = [
-            "1.2.840.113549.1.1.11",
-            "1.2.840.113549.1.1.12",
-            "1.2.840.113549.1.1.13",
-            "1.2.840.10045.4.3.2",
-            "1.2.840.10045.4.3.3",
-            "1.2.840.10045.4.3.4",
-            "1.3.101.112",
-        ];
-        if !SIGNATURES.contains(&request.signature_algorithm.algorithm.to_id_string().as_str()) {
-            return Err(bad("signature algorithm not supported"));
-        }
-        if request.verify_signature().is_err() {
-            return Err(bad("invalid signature on CSR"));
+        key.check(rules, blocked)?;
+        let algorithm = request.signature_algorithm.algorithm.to_id_string();
+        match key.key.verify_x509(&algorithm, info.raw, &request.signature_value.data) {
+            Ok(()) => {}
+            Err(BadSignature::Algorithm) => return Err(bad("signature algorithm not supported")),
+            Err(BadSignature::Signature) => return Err(bad("invalid signature on CSR")),
         }
         let mut identifiers = BTreeSet::new();
         let mut must_staple = false;

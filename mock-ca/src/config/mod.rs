@@ -9,6 +9,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use world::duration;
 
+mod hierarchy;
+mod letsencrypt;
 mod pebble;
 mod profile;
 mod randomness;
@@ -18,6 +20,9 @@ use crate::dialect::{DialectName, Endpoint};
 use crate::faults::Script;
 use crate::limits::LimitsConfig;
 use crate::policy::IdentifierType;
+pub use hierarchy::{
+    Authority, Choice, HierarchyConfig, KeyType, LeafKeys, OwnAuthority, Publication, Usage,
+};
 pub use profile::{Change, Profile, Terms};
 pub use randomness::Randomness;
 
@@ -69,8 +74,10 @@ pub struct Config {
     pub retry_after: RetryAfter,
     /// Whether finalize answers `processing` and issues afterwards, or answers with the valid order.
     pub async_finalize: bool,
-    /// Subject names of the hierarchy.
-    pub hierarchy: HierarchyNames,
+    /// Roots and intermediates.
+    pub hierarchy: HierarchyConfig,
+    /// Keys that nobody gets a certificate for: SHA-256 hashes of SubjectPublicKeyInfos, hexadecimal.
+    pub blocked_keys: Vec<String>,
     /// How many of the latest nonces are good.
     pub nonce_window: usize,
     /// Life of an order.
@@ -98,6 +105,10 @@ pub struct Config {
     pub client_auth: bool,
     /// Whether certificates say where their revocation is published.
     pub crl_url: bool,
+    /// Whether certificates name the policy of domain validation, 2.23.140.1.2.1.
+    pub policies: bool,
+    /// How many transparency logs promise to publish a certificate (signed certificate timestamps).
+    pub timestamps: u8,
     /// Challenges that are offered, in this order; those that do not suit an identifier are left out.
     pub challenges: Vec<ChallengeKind>,
     /// Whether accounts can be authorized before they order (RFC 8555 section 7.4.1), where the dialect
@@ -153,7 +164,8 @@ impl Default for Config {
             tokens: Vec::new(),
             retry_after: RetryAfter::default(),
             async_finalize: false,
-            hierarchy: HierarchyNames::default(),
+            hierarchy: HierarchyConfig::default(),
+            blocked_keys: Vec::new(),
             nonce_window: 65_536,
             order_lifetime: 7 * DAY,
             pending_authz_lifetime: 7 * DAY,
@@ -166,6 +178,8 @@ impl Default for Config {
             subject_key_id: false,
             client_auth: true,
             crl_url: false,
+            policies: true,
+            timestamps: 0,
             challenges: vec![ChallengeKind::Http01, ChallengeKind::Dns01],
             pre_authorization: true,
             external_accounts: ExternalAccounts::default(),
@@ -272,31 +286,6 @@ impl Default for RetryAfter {
     }
 }
 
-/// Subject names of the issuing hierarchy.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-pub struct HierarchyNames {
-    /// Common name of the root.
-    pub root: String,
-    /// Organization of the root.
-    pub root_organization: String,
-    /// Common name of the intermediate.
-    pub intermediate: String,
-    /// Organization of the intermediate.
-    pub intermediate_organization: String,
-}
-
-impl Default for HierarchyNames {
-    fn default() -> Self {
-        HierarchyNames {
-            root: "ISRG Root X1".to_owned(),
-            root_organization: "Internet Security Research Group".to_owned(),
-            intermediate: "R3".to_owned(),
-            intermediate_organization: "Let's Encrypt".to_owned(),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -311,11 +300,22 @@ mod tests {
     #[test]
     fn an_unknown_key_is_an_error_at_every_level() {
         let good = serde_json::json!({
-            "perspectives": [{"name": "us-east"}], "ids": {}, "retryAfter": {}, "hierarchy": {},
+            "perspectives": [{"name": "us-east"}], "ids": {}, "retryAfter": {},
+            "hierarchy": {"publication": {}, "authorities": [{"own": {}}]},
             "serviceTime": {"newOrder": ["1s"]},
         });
         assert!(serde_json::from_value::<Config>(good.clone()).is_ok());
-        for path in ["", "/perspectives/0", "/ids", "/retryAfter", "/hierarchy", "/serviceTime"] {
+        for path in [
+            "",
+            "/perspectives/0",
+            "/ids",
+            "/retryAfter",
+            "/hierarchy",
+            "/hierarchy/publication",
+            "/hierarchy/authorities/0",
+            "/hierarchy/authorities/0/own",
+            "/serviceTime",
+        ] {
             let mut bad = good.clone();
             bad.pointer_mut(path).unwrap()["surprise"] = serde_json::json!([]);
             assert!(serde_json::from_value::<Config>(bad).is_err(), "{path}");

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Config, HierarchyNames, Profile, Randomness, RetryAfter};
+use super::{Config, HierarchyConfig, Profile, Randomness, RetryAfter, Usage};
 use crate::db::ChallengeKind;
 use crate::dialect::DialectName;
 use crate::policy::IdentifierType;
@@ -32,12 +32,7 @@ impl Config {
             retry_after: RetryAfter { order: None, authz: None },
             caa: false,
             async_finalize: true,
-            hierarchy: HierarchyNames {
-                root: "Pebble Root CA".to_owned(),
-                intermediate: "Pebble Intermediate CA".to_owned(),
-                root_organization: String::new(),
-                intermediate_organization: String::new(),
-            },
+            hierarchy: HierarchyConfig::pebble(),
             order_lifetime: DAY,
             pending_authz_lifetime: HOUR,
             valid_authz_lifetime: HOUR,
@@ -51,7 +46,9 @@ impl Config {
             default_profile: "default".to_owned(),
             identifier_types: vec![IdentifierType::Dns, IdentifierType::Ip],
             common_name: false,
+            subject_key_id: true,
             client_auth: false,
+            policies: false,
             challenges: ChallengeKind::ALL.to_vec(),
             orders_per_page: 3,
             names_max: 10_000,
@@ -59,6 +56,24 @@ impl Config {
             website: String::new(),
             caa_identities: vec!["pebble.letsencrypt.org".to_owned()],
             ..Config::default()
+        }
+    }
+}
+
+impl HierarchyConfig {
+    /// Pebble's, with keys of `keyAlgorithm` `ecdsa`, as in its sample configuration.
+    pub fn pebble() -> Self {
+        HierarchyConfig {
+            root: "Pebble Root CA".to_owned(),
+            intermediate: "Pebble Intermediate CA".to_owned(),
+            root_organization: String::new(),
+            intermediate_organization: String::new(),
+            country: String::new(),
+            name_digits: 6,
+            root_usages: vec![Usage::ServerAuth],
+            intermediate_usages: vec![Usage::ServerAuth],
+            path_length: None,
+            ..HierarchyConfig::default()
         }
     }
 }

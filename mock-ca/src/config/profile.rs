@@ -47,7 +47,7 @@ pub struct Profile {
 }
 
 /// What changes in a profile.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Change {
     /// From when on.
@@ -135,14 +135,7 @@ mod tests {
     fn a_profile_overrides_and_changes_on_its_days() {
         let days = |n: u64| Duration::from_secs(n * 86_400);
         let from: Timestamp = "2027-02-10T00:00:00Z".parse().unwrap();
-        let change = Change {
-            from,
-            validity: Some(days(64)),
-            valid_authz_lifetime: None,
-            pending_authz_lifetime: None,
-            order_lifetime: None,
-            client_auth: None,
-        };
+        let change = Change { from, validity: Some(days(64)), ..Change::default() };
         let profile = Profile { names_max: Some(25), changes: vec![change], ..Profile::default() };
         let config = Config { profiles: [("classic".to_owned(), profile)].into(), ..Config::default() };
         let terms = |at| config.terms(Some("classic"), at);

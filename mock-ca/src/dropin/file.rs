@@ -170,7 +170,9 @@ impl PebbleFile {
             let description = "The default profile".to_owned();
             profiles.insert("default".to_owned(), FileProfile { description, ..FileProfile::default() });
         }
-        config.profiles = profiles.into_iter().map(|(name, profile)| (name, profile.into())).collect();
+        if !profiles.is_empty() {
+            config.profiles = profiles.into_iter().map(|(name, profile)| (name, profile.into())).collect();
+        }
         // Orders that name no profile get one all the same: this one where nothing is left to chance.
         if !config.profiles.contains_key(&config.default_profile) {
             config.default_profile = config.profiles.keys().next().cloned().unwrap_or_default();

@@ -1,5 +1,7 @@
 //! What Pebble's users can say about the hierarchy that signs.
 
+use crate::config::{HierarchyConfig, KeyType};
+
 /// Kind of the keys of roots and intermediates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum IssuerKey {
@@ -26,5 +28,18 @@ pub struct HierarchyOptions {
 impl Default for HierarchyOptions {
     fn default() -> Self {
         HierarchyOptions { key: IssuerKey::Rsa, alternate_roots: 0, chain_length: 1, ocsp_url: String::new() }
+    }
+}
+
+impl HierarchyOptions {
+    /// What they change in a hierarchy.
+    pub fn apply(&self, hierarchy: &mut HierarchyConfig) {
+        hierarchy.key_type = match self.key {
+            IssuerKey::Rsa => KeyType::Rsa2048,
+            IssuerKey::Ecdsa => KeyType::P256,
+        };
+        hierarchy.alternate_roots = self.alternate_roots;
+        hierarchy.chain_length = self.chain_length;
+        hierarchy.publication.ocsp_url.clone_from(&self.ocsp_url);
     }
 }

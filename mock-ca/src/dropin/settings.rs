@@ -10,7 +10,7 @@ use world::net::BadListen;
 use super::address::{BadServer, listen_address, nameservers};
 use super::environment::Environment;
 use super::file::{BadFile, PebbleFile, SAMPLE_LISTEN, SAMPLE_MANAGEMENT, read_json};
-use super::flags::Options;
+use super::flags::{Options, Preset};
 use super::hierarchy::{HierarchyOptions, IssuerKey};
 use crate::config::{Config, Randomness};
 use crate::dialect::DialectName;
@@ -113,7 +113,7 @@ pub fn read(
     environment: &Environment,
     look_up: impl FnOnce(&str, u16) -> io::Result<Vec<SocketAddr>>,
 ) -> Result<Settings, SettingsError> {
-    let mut config = base(options.dialect);
+    let mut config = base(options.dialect, options.preset);
     let mut hierarchy = HierarchyOptions::default();
     let path = &options.config;
     let (mut listen, mut management, mut identity) =
@@ -141,6 +141,9 @@ pub fn read(
         Err(error) => return Err(error),
     }
     environment.apply(&mut config, &mut hierarchy);
+    if options.preset.is_none() {
+        hierarchy.apply(&mut config.hierarchy);
+    }
     if let Some(path) = &options.settings {
         config = merged(&config, path, &text_of(path)?)?;
     }
@@ -184,17 +187,16 @@ fn faults(options: &Options) -> Result<Script, SettingsError> {
 }
 
 /// What the configuration starts from.
-fn base(dialect: DialectName) -> Config {
+fn base(dialect: DialectName, preset: Option<Preset>) -> Config {
     let pebble = Config::pebble();
-    match dialect {
-        DialectName::Pebble => Config { randomness: Randomness::pebble(), ..pebble },
-        DialectName::Boulder => Config {
-            base_url: String::new(),
-            http_port: pebble.http_port,
-            tls_port: pebble.tls_port,
-            ..Config::default()
-        },
-    }
+    let config = match (preset, dialect) {
+        (Some(Preset::LetsencryptProd), _) => Config::letsencrypt_prod(),
+        (Some(Preset::LetsencryptStaging), _) => Config::letsencrypt_staging(),
+        (None, DialectName::Boulder) => Config::default(),
+        (None, DialectName::Pebble) => return Config { randomness: Randomness::pebble(), ..pebble },
+    };
+    // A name of the internet is no URL of a server on this machine, and its ports are not ours.
+    Config { base_url: String::new(), http_port: pebble.http_port, tls_port: pebble.tls_port, ..config }
 }
 
 /// What Pebble's sample file says beyond what is built in.

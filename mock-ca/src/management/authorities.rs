@@ -23,9 +23,11 @@ impl Part {
     pub(super) fn pem(self, ca: &Ca, n: usize) -> Option<String> {
         match self {
             Part::Roots => ca.issuer_roots().get(n).map(|root| pem_encode("CERTIFICATE", root)),
-            Part::Intermediates => (n == 0).then(|| pem_encode("CERTIFICATE", ca.hierarchy().intermediate())),
-            // Pebble shows RSA keys only, and there are none here.
-            Part::RootKeys | Part::IntermediateKeys => None,
+            Part::Intermediates => {
+                ca.hierarchy().intermediates().get(n).map(|issuer| pem_encode("CERTIFICATE", issuer))
+            }
+            Part::RootKeys => ca.hierarchy().root_keys_pem(n),
+            Part::IntermediateKeys => ca.hierarchy().intermediate_keys_pem(n),
         }
     }
 

@@ -169,15 +169,6 @@ impl Jwk {
             }
         }
     }
-
-    /// The contents of subjectPublicKey, if it is an elliptic curve key: to compare with a CSR's.
-    pub(crate) fn is_subject_key(&self, bits: &[u8], rsa_modulus: Option<&[u8]>) -> bool {
-        match &self.material {
-            Material::Rsa { n, .. } => rsa_modulus == Some(n),
-            Material::Ec { point, .. } => point == bits,
-            Material::Okp { x } => x == bits,
-        }
-    }
 }
 
 /// Whether an RSA key with this modulus and exponent is taken.

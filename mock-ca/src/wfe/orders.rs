@@ -293,8 +293,8 @@ pub(crate) fn finalize(call: &mut Call<'_>) -> Result<Reply, Problem> {
     let unreadable = || Problem::malformed("Error parsing certificate request");
     let der = URL_SAFE_NO_PAD.decode(request.csr).map_err(|_| unreadable())?;
     let during = |problem: Problem| problem.during("Error finalizing order");
-    let csr =
-        Csr::parse(&der, &call.dialect().csr).map_err(|p| if p == unreadable() { p } else { during(p) })?;
+    let csr = Csr::parse(&der, &call.dialect().csr, &call.ca.config().blocked_keys)
+        .map_err(|p| if p == unreadable() { p } else { during(p) })?;
     check_key(call, account, &csr).map_err(during)?;
     csr.check_identifiers(&order.identifiers).map_err(during)?;
     if let Some(problem) = &call.incoming.caa_problem {
