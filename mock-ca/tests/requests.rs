@@ -4,6 +4,7 @@
 
 use mock_ca::ca::csr::Csr;
 use mock_ca::dialect::DialectName;
+use proptest::prelude::*;
 
 const GOOD: &str = "";
 const UNKNOWN: &str = "invalid public key in CSR: unknown key type";
@@ -37,14 +38,18 @@ const REQUESTS: [(&str, &str, &str); 20] = [
     ("rsa-exponent-3", "invalid public key in CSR: key exponent should be 65537", GOOD),
 ];
 
+fn der(name: &str) -> Vec<u8> {
+    let path = format!("{}/tests/data/requests/{name}.pem", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read(&path).unwrap();
+    x509_parser::pem::parse_x509_pem(&text).unwrap().1.contents
+}
+
 #[test]
 fn requests_of_openssl_are_read_and_their_keys_judged() {
     for (name, boulder, pebble) in REQUESTS {
-        let path = format!("{}/tests/data/requests/{name}.pem", env!("CARGO_MANIFEST_DIR"));
-        let text = std::fs::read(&path).unwrap();
-        let (_, pem) = x509_parser::pem::parse_x509_pem(&text).unwrap();
+        let request = der(name);
         for (dialect, expected) in [(DialectName::Boulder, boulder), (DialectName::Pebble, pebble)] {
-            let detail = match Csr::parse(&pem.contents, &dialect.table().csr, &[]) {
+            let detail = match Csr::parse(&request, &dialect.table().csr, &[]) {
                 Ok(csr) => {
                     let names: Vec<_> = csr.identifiers.iter().map(|i| i.value().into_owned()).collect();
                     assert_eq!(names, ["a.test"], "{name}");
@@ -53,6 +58,21 @@ fn requests_of_openssl_are_read_and_their_keys_judged() {
                 Err(problem) => problem.detail,
             };
             assert_eq!(detail, expected, "{name}, {dialect:?}");
+        }
+    }
+}
+
+proptest! {
+    /// Whatever is broken in a request, it is refused or means the same; nothing panics.
+    #[test]
+    fn a_broken_request_is_refused(which in 0..REQUESTS.len(), place: usize, bits in 1..=255_u8) {
+        let mut request = der(REQUESTS[which].0);
+        let place = place % request.len();
+        request[place] ^= bits;
+        for dialect in [DialectName::Boulder, DialectName::Pebble] {
+            if let Ok(csr) = Csr::parse(&request, &dialect.table().csr, &[]) {
+                prop_assert_eq!(csr.identifiers.len(), 1);
+            }
         }
     }
 }

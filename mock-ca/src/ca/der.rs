@@ -43,6 +43,11 @@ impl Der {
         self.0
     }
 
+    /// What was written so far.
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// Elements that are DER already.
     pub(super) fn raw(&mut self, der: &[u8]) {
         self.0.extend_from_slice(der);

@@ -28,7 +28,7 @@ pub enum WeakRsa {
 
 /// Small primes, and their product.
 static SMALL: LazyLock<(Vec<u32>, BigUint)> = LazyLock::new(|| {
-    let is_prime = |n: &u32| (2..*n).take_while(|d| d * d <= *n).all(|d| n % d != 0);
+    let is_prime = |n: &u32| (2..*n).take_while(|d| d * d <= *n).all(|d| !n.is_multiple_of(d));
     let primes: Vec<u32> = (2..SMALL_FACTORS_END).filter(is_prime).collect();
     let product = primes.iter().map(|p| BigUint::from(*p)).product();
     (primes, product)
@@ -72,14 +72,16 @@ fn is_power(rest: u32, prime: u32) -> bool {
 /// square is soon found above n.
 fn has_close_factors(n: &BigUint) -> bool {
     let root = n.sqrt();
-    let mut a = if &root * &root == *n { root } else { root + 1_u32 };
+    let a = if &root * &root == *n { root } else { root + 1_u32 };
+    // From each square to the next one it is two further than before.
     let mut difference = &a * &a - n;
+    let mut step = (&a << 1) + 1_u32;
     for _ in 0..FERMAT_ROUNDS {
         if is_square(&difference) {
             return true;
         }
-        difference += (&a << 1) + 1_u32;
-        a += 1_u32;
+        difference += &step;
+        step += 2_u32;
     }
     false
 }

@@ -145,7 +145,7 @@ pub(super) struct Extensions(Der);
 impl Extensions {
     /// The sequence of them.
     pub(super) fn write(&self, der: &mut Der) {
-        der.sequence(|der| der.raw(&self.0.clone().finish()));
+        der.sequence(|der| der.raw(self.0.as_bytes()));
     }
 
     /// Adds one whose value `write` writes.
