@@ -56,6 +56,8 @@ fn watch(world: World) -> impl Fn(&Ca, &Entry) + Send + Sync + 'static {
 }
 
 async fn run(world: World, seed: u64, options: Options, settings: Settings) -> Result<(), Failure> {
+    // Before anybody can know that it runs, and end it.
+    let end = told_to_end()?;
     for warning in &settings.warnings {
         say(&world, warning);
     }
@@ -79,24 +81,25 @@ async fn run(world: World, seed: u64, options: Options, settings: Settings) -> R
     for line in &running.lines {
         say(&world, line);
     }
-    told_to_end().await?;
+    end.await;
     Ok(())
 }
 
-/// Until the process is asked to end.
+/// Listens from now on for signals that ask the process to end; what is returned is done when one came.
 #[cfg(unix)]
-async fn told_to_end() -> std::io::Result<()> {
+fn told_to_end() -> std::io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    world::race(terminate.recv(), interrupt.recv()).await;
-    Ok(())
+    Ok(async move {
+        world::race(terminate.recv(), interrupt.recv()).await;
+    })
 }
 
-/// Until the process is asked to end.
+/// Listens for the signal that asks the process to end; what is returned is done when it came.
 #[cfg(not(unix))]
-async fn told_to_end() -> std::io::Result<()> {
-    tokio::signal::ctrl_c().await
+fn told_to_end() -> std::io::Result<impl Future<Output = ()>> {
+    Ok(async { drop(tokio::signal::ctrl_c().await) })
 }
 
 /// A nameserver that is given by name: as the system knows it.

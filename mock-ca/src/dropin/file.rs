@@ -14,6 +14,7 @@ use super::address::listen_address;
 use super::hierarchy::{HierarchyOptions, IssuerKey};
 use crate::config::{Config, Profile};
 use crate::dialect::DialectName;
+use crate::faults::explain;
 
 /// Where Pebble's sample configuration listens for ACME.
 pub const SAMPLE_LISTEN: &str = "0.0.0.0:14000";
@@ -92,7 +93,13 @@ impl BadFile {
     fn new(key: String, error: &serde_json::Error) -> Self {
         let text = error.to_string();
         let place = format!(" at line {} column {}", error.line(), error.column());
-        let what = text.strip_suffix(&place).unwrap_or(&text).to_owned();
+        let text = text.strip_suffix(&place).unwrap_or(&text);
+        let explained = explain(error.line(), error.column(), &key, text);
+        let (line, column) = (explained.line, explained.column);
+        let what = match explained.nearest {
+            Some(nearest) => format!("{}; did you mean `{nearest}`?", explained.message),
+            None => explained.message,
+        };
         let key = if error.is_data() && key != "." { key } else { String::new() };
         let last = key.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
         let last = last.split('[').next().unwrap_or_default();
@@ -102,7 +109,7 @@ impl BadFile {
             None if inside() => Some("a base64url text without padding"),
             None => None,
         };
-        BadFile { line: error.line(), column: error.column(), key, what, wanted }
+        BadFile { line, column, key, what, wanted }
     }
 }
 
@@ -190,13 +197,28 @@ impl fmt::Debug for MacKey {
     }
 }
 
+/// Reads a text and looks at it while its place is known: errors of a visitor are where the text is, errors
+/// that come later are where the object around it ends.
+struct Checked<F>(F);
+
+impl<T, F: FnOnce(&str) -> Result<T, String>> Visitor<'_> for Checked<F> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+        (self.0)(text).map_err(E::custom)
+    }
+}
+
 impl<'de> Deserialize<'de> for MacKey {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(d)?;
-        match URL_SAFE_NO_PAD.decode(&text) {
-            Ok(bytes) if !bytes.is_empty() => Ok(MacKey(text)),
-            _ => Err(de::Error::custom("the MAC key cannot be decoded")),
-        }
+        d.deserialize_str(Checked(|text: &str| match URL_SAFE_NO_PAD.decode(text) {
+            Ok(bytes) if !bytes.is_empty() => Ok(MacKey(text.to_owned())),
+            _ => Err("the MAC key cannot be decoded".to_owned()),
+        }))
     }
 }
 
@@ -206,21 +228,20 @@ struct Address(Option<String>);
 
 impl<'de> Deserialize<'de> for Address {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(d)?;
-        if !text.is_empty() {
-            listen_address(&text).map_err(de::Error::custom)?;
-        }
-        Ok(Address(Some(text)))
+        d.deserialize_str(Checked(|text: &str| match listen_address(text) {
+            Err(bad) if !text.is_empty() => Err(format!("cannot listen on {text:?}: {}", bad.why)),
+            _ => Ok(Address(Some(text.to_owned()))),
+        }))
     }
 }
 
 impl<'de> Deserialize<'de> for IssuerKey {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        match String::deserialize(d)?.as_str() {
+        d.deserialize_str(Checked(|text: &str| match text {
             "" | "rsa" => Ok(IssuerKey::Rsa),
             "ecdsa" => Ok(IssuerKey::Ecdsa),
-            other => Err(de::Error::custom(format!("unknown key algorithm {other:?}"))),
-        }
+            other => Err(format!("unknown key algorithm {other:?}")),
+        }))
     }
 }
 

@@ -35,6 +35,7 @@ pub use manage::{SharedFaults, routes};
 pub use rule::{
     Action, DropAt, FaultProblem, FaultSubproblem, Per, Phase, ProblemType, Rule, When, WrongChain,
 };
+pub(crate) use script::explain;
 pub use script::{Script, ScriptError};
 pub use select::{BadMoment, BadPeer, Endpoints, Identifier, Moment, PeerRange};
 

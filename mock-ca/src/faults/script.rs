@@ -142,7 +142,7 @@ fn json<T: DeserializeOwned>(text: &str) -> Result<T, ScriptError> {
 }
 
 /// An error with this message of serde's, which is shortened to what helps.
-pub(super) fn explain(line: usize, column: usize, key: &str, message: &str) -> ScriptError {
+pub(crate) fn explain(line: usize, column: usize, key: &str, message: &str) -> ScriptError {
     let mut words = message.split('`').skip(1).step_by(2);
     let unknown = message.starts_with("unknown ");
     let wrong = words.next().filter(|_| unknown);

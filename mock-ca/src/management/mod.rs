@@ -1,6 +1,6 @@
 //! The management API: Pebble's own paths, and beside them, under `/rehearse/`, what Pebble does not have.
 //!
-//! It is made of [`Piece`]s. Nothing here wants a `User-Agent`, a nonce or a signature: who reaches the
+//! It is made of pieces. Nothing here wants a `User-Agent`, a nonce or a signature: who reaches the
 //! listener is trusted.
 
 mod answer;
@@ -74,12 +74,11 @@ pub fn router(ca: &Ca) -> Router {
     let mut list = |lines: &[Line]| {
         for (methods, path, what) in lines {
             // Writing to a string does not fail.
-            let _ = writeln!(index, "{methods:<8} {path:<28} {what}");
+            let _ = writeln!(index, "{}", format!("{methods:<8} {path:<28} {what}").trim_end());
         }
     };
     list(PEBBLE);
-    list(&[("", "", "")]);
-    list(&[("GET", "/rehearse/", "this list")]);
+    list(&[("", "", ""), ("GET", "/rehearse/", "this list")]);
     let mut router = Router::new();
     for piece in
         [state::piece(ca), clock::piece(ca), limits::piece(ca)].into_iter().chain(faults_and_journal(ca))
@@ -87,7 +86,6 @@ pub fn router(ca: &Ca) -> Router {
         list(piece.lines);
         router = router.merge(piece.router);
     }
-    let index = index.replace("\n  ", "\n").lines().map(str::trim_end).collect::<Vec<_>>().join("\n") + "\n";
     let page = move || {
         let index = index.clone();
         async move { ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], index) }

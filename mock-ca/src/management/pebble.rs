@@ -95,7 +95,7 @@ fn serial(text: &str) -> Option<String> {
         return None;
     }
     let digits = text.trim_start_matches('0').to_ascii_lowercase();
-    Some(if digits.len() % 2 == 0 { digits } else { format!("0{digits}") })
+    Some(if digits.len().is_multiple_of(2) { digits } else { format!("0{digits}") })
 }
 
 fn status(ca: &Ca, number: &str) -> Response {
