@@ -26,7 +26,7 @@ use crate::faults::facts::Object;
 use crate::faults::{Effects, Faults, Issuance, SharedFaults};
 use crate::issuance;
 use crate::journal::{Event, Journal};
-use crate::limits::{EndpointClass, Limits};
+use crate::limits::{BadToken, EndpointClass, Limits, Unpaused};
 use crate::policy::Policy;
 use crate::problem::Problem;
 use crate::protocol::{AccountState, AuthorizationState};
@@ -86,6 +86,7 @@ impl Ca {
             rules: &dialect.names,
             blocklist: lower(&config.blocklist),
             extra_suffixes: lower(&config.extra_suffixes),
+            recursive_labels: lower(&config.recursive_labels),
         };
         let rules = config.faults.rules.clone();
         let faults = Faults::new(rules, world.rng(&label("faults")), world.now())
@@ -125,9 +126,8 @@ impl Ca {
 
     /// An account that exists from earlier. An account that has this number is replaced.
     pub fn add_account(&self, id: u64, key: PublicKey, contacts: Vec<String>) {
-        let Some(key) = Jwk::of(&key) else { return };
         let created = self.0.world.now().truncate_to_secs();
-        let (key, status) = (Arc::new(key), AccountState::Valid);
+        let (key, status) = (Arc::new(Jwk::of(&key)), AccountState::Valid);
         let account = Account { key, contacts, status, created, external: None };
         self.state().db.put_account(id, account);
     }
@@ -156,6 +156,14 @@ impl Ca {
     pub fn issued(&self) -> Vec<Issued> {
         let state = self.state();
         state.db.issuance.iter().filter_map(|serial| state.db.certificates.get(serial)).cloned().collect()
+    }
+
+    /// Visits the page that a paused account is sent to, with the token of its link: frees its identifiers.
+    ///
+    /// # Errors
+    /// When the token is not one of ours, or too old.
+    pub fn unpause_by_token(&self, token: &str) -> Result<Unpaused, BadToken> {
+        self.state().limits.unpause_by_token(self.0.world.now(), token)
     }
 
     /// The certificate with the intermediates of its n-th chain, PEM; `None` when there is no such chain.

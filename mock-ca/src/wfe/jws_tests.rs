@@ -183,7 +183,8 @@ fn forms_that_are_refused() {
 fn a_payload_that_is_no_json_is_refused() {
     let mut bench = Bench::new(KeyAlgorithm::EcdsaP256);
     let body = signed(&bench.key, &bench.header(), "{");
-    assert_eq!(bench.refusal(&body).1, "Request payload did not parse as JSON");
+    let detail = bench.refusal(&body).1;
+    assert!(detail.starts_with("Request payload did not parse as JSON: EOF"), "{detail}");
 }
 
 #[test]
@@ -197,14 +198,15 @@ fn an_algorithm_inside_of_the_jwk_must_be_the_same() {
 
 #[test]
 fn keys_that_are_too_weak() {
-    let ec = |curve: &str, n: usize| json!({ "kty": "EC", "crv": curve, "x": encode(vec![1; n]), "y": encode(vec![2; n]) });
+    let of = |algorithm| jwk(&key(3, algorithm));
     let rsa =
         |bits: usize, e: &[u8]| json!({ "kty": "RSA", "n": encode(vec![0xff; bits / 8]), "e": encode(e) });
     let good: &[u8] = &[1, 0, 1];
     for (jwk, expected) in [
-        (ec("P-256", 32), Ok(())),
-        (ec("P-384", 48), Ok(())),
-        (ec("P-521", 66), Err(WeakKey::Curve("P-521"))),
+        (of(KeyAlgorithm::EcdsaP256), Ok(())),
+        (of(KeyAlgorithm::EcdsaP384), Ok(())),
+        (of(KeyAlgorithm::EcdsaP521), Err(WeakKey::Curve("P-521"))),
+        (of(KeyAlgorithm::Ed25519), Err(WeakKey::Curve("Ed25519"))),
         (rsa(2048, good), Ok(())),
         (rsa(4096, good), Ok(())),
         (rsa(1024, good), Err(WeakKey::RsaSize(1024))),
@@ -217,13 +219,30 @@ fn keys_that_are_too_weak() {
 
 #[test]
 fn an_account_key_is_the_same_key_from_both_sides() {
-    for algorithm in [KeyAlgorithm::EcdsaP256, KeyAlgorithm::Rsa(2048)] {
+    use KeyAlgorithm::{EcdsaP256, EcdsaP384, EcdsaP521, Ed25519, Rsa};
+    for (algorithm, name) in [
+        (Rsa(2048), "RS256"),
+        (EcdsaP256, "ES256"),
+        (EcdsaP384, "ES384"),
+        (EcdsaP521, "ES512"),
+        (Ed25519, "EdDSA"),
+    ] {
         let key = key(3, algorithm);
-        let parsed = Jwk::of(key.public()).unwrap();
+        let parsed = Jwk::of(key.public());
         assert_eq!(parsed.thumbprint(), key.public().thumbprint());
-        assert_eq!(parsed.to_json(), jwk(&key));
+        assert_eq!((parsed.to_json(), parsed.algorithm()), (jwk(&key), name));
+        assert_eq!(Jwk::parse(&jwk(&key)).as_ref(), Some(&parsed));
+        let signature = key.sign_jws(b"message").signature;
+        assert!(parsed.verify(b"message", &signature) && !parsed.verify(b"massage", &signature));
     }
-    assert!(Jwk::of(key(3, KeyAlgorithm::Ed25519).public()).is_some());
+}
+
+#[test]
+fn what_is_no_key_is_none() {
+    let point = |x: u8| json!({ "kty": "EC", "crv": "P-256", "x": encode([x; 32]), "y": encode([2; 32]) });
+    for jwk in [point(1), json!({ "kty": "RSA", "n": "", "e": "AQAB" }), json!({ "kty": "oct", "k": "AA" })] {
+        assert_eq!(Jwk::parse(&jwk), None, "{jwk}");
+    }
 }
 
 proptest! {
