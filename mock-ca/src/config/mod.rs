@@ -132,8 +132,15 @@ pub struct Config {
     pub strict: bool,
     /// Names that nobody gets a certificate for, with all names below them.
     pub blocklist: Vec<String>,
-    /// Special-use top-level names (`test`, `local`, …) that are accepted all the same.
+    /// Suffixes that are no public ones (`test`, `corp.local`, …), and under which names are accepted all the
+    /// same.
     pub extra_suffixes: Vec<String>,
+    /// Labels that no name has twice unless it is a renewal: those that sites put in front of a name again
+    /// and again when they make certificates on demand.
+    pub recursive_labels: Vec<String>,
+    /// Whether accounts keep their contacts; otherwise they are checked and forgotten, as Let's Encrypt does
+    /// since 2025.
+    pub contacts_kept: bool,
     /// The most names in one order.
     pub names_max: usize,
     /// Terms of service, in the directory and as a link of new accounts.
@@ -192,6 +199,8 @@ impl Default for Config {
             strict: false,
             blocklist: Vec::new(),
             extra_suffixes: Vec::new(),
+            recursive_labels: Vec::new(),
+            contacts_kept: true,
             names_max: 100,
             terms_of_service: "https://letsencrypt.org/documents/LE-SA-v1.2-November-15-2017.pdf".to_owned(),
             website: "https://letsencrypt.org".to_owned(),

@@ -20,8 +20,10 @@ pub struct Policy {
     pub rules: &'static NameRules,
     /// Names that are refused with all names below them.
     pub blocklist: BTreeSet<String>,
-    /// Top-level names that are accepted although they are not public.
+    /// Suffixes that names are accepted under although they are not public.
     pub extra_suffixes: BTreeSet<String>,
+    /// Labels that a name has once at most, unless it is a renewal.
+    pub recursive_labels: BTreeSet<String>,
 }
 
 impl Policy {
@@ -80,13 +82,26 @@ impl Policy {
     /// The first rule that it breaks.
     pub fn check(&self, name: &str) -> Result<(), BadName> {
         let base = names::check_syntax(name, self.rules.public)?;
+        if self.rules.public {
+            names::check_public(base, &self.extra_suffixes)?;
+        }
         if names::suffixes(base).any(|suffix| self.blocklist.contains(suffix)) {
             return Err(BadName::Forbidden);
         }
-        if self.rules.public && names::is_non_public(base, &self.extra_suffixes) {
-            return Err(BadName::NonPublic);
-        }
         Ok(())
+    }
+
+    /// Whether no name of a new order looks as if it was made from a certificate on demand.
+    ///
+    /// # Errors
+    /// The problem that the order is refused with.
+    pub fn check_recursion(&self, identifiers: &[Identifier]) -> Result<(), Problem> {
+        let bad = identifiers.iter().filter(|identifier| match identifier {
+            Identifier::Dns(name) => names::repeats(name.base(), &self.recursive_labels),
+            Identifier::Ip(_) => false,
+        });
+        let bad: Vec<_> = bad.map(|i| (i.value().into_owned(), BadName::Recursive)).collect();
+        if bad.is_empty() { Ok(()) } else { Err(self.refused(&bad)) }
     }
 
     /// The problem for a list of refused identifiers: the first in the detail, and a sub-problem for each
@@ -179,7 +194,12 @@ mod tests {
     fn policy() -> Policy {
         let blocklist = BTreeSet::from(["blocked.com".to_owned()]);
         let rules = &DialectName::Boulder.table().names;
-        Policy { rules, blocklist, extra_suffixes: BTreeSet::from(["test".to_owned()]) }
+        Policy {
+            rules,
+            blocklist,
+            extra_suffixes: BTreeSet::from(["test".to_owned(), "corp.local".to_owned()]),
+            recursive_labels: BTreeSet::from(["www".to_owned()]),
+        }
     }
 
     fn pebble() -> Policy {
@@ -214,6 +234,17 @@ mod tests {
             ("a.b.c.d.e.f.g.h.i.j.com", Some(BadName::TooManyLabels)),
             ("ab--c.com", Some(BadName::ReservedLabel)),
             ("a.local", Some(BadName::NonPublic)),
+            ("a.corp.local", None),
+            ("corp.local", Some(BadName::NonPublic)),
+            ("a.example", Some(BadName::NonPublic)),
+            ("co.uk", Some(BadName::PublicSuffix)),
+            ("*.co.uk", Some(BadName::PublicSuffix)),
+            ("a.co.uk", None),
+            // A private suffix is a name like others.
+            ("github.io", None),
+            ("xn--a.com", Some(BadName::MalformedPunycode)),
+            // Decomposed: u and a combining diaeresis.
+            ("xn--bucher-xyd.com", Some(BadName::MalformedPunycode)),
             ("a.b.123", Some(BadName::NonPublic)),
             ("blocked.com", Some(BadName::Forbidden)),
             ("*.a.blocked.com", Some(BadName::Forbidden)),

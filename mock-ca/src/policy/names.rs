@@ -1,8 +1,10 @@
-//! How names are written, and which names are not public.
+//! How names are written, and which names are not public: those that have no suffix on the public suffix
+//! list (its ICANN section).
 
 use std::collections::BTreeSet;
 
 use super::IdentifierType;
+use crate::limits::icann_suffix;
 use crate::problem::ProblemKind;
 
 /// Why a name is refused.
@@ -55,6 +57,15 @@ pub enum BadName {
     /// Not under a suffix that the public has names under.
     #[error("Domain name does not end with a valid public suffix (TLD)")]
     NonPublic,
+    /// A suffix that the public has names under.
+    #[error("Domain name is an ICANN TLD")]
+    PublicSuffix,
+    /// An `xn--` label that is no punycode of a normalized label (RFC 5891 section 4.2).
+    #[error("Domain name contains malformed punycode")]
+    MalformedPunycode,
+    /// As [`crate::config::Config::recursive_labels`] has it.
+    #[error("Domain name repeats a label, as names do that are made on demand from names made on demand")]
+    Recursive,
     /// On the list of names that are refused.
     #[error(
         "The ACME server refuses to issue a certificate for this domain name, because it is forbidden by policy"
@@ -74,7 +85,11 @@ impl BadName {
     /// The type that a sub-problem about it has.
     pub(super) const fn kind(self) -> ProblemKind {
         match self {
-            BadName::NonPublic | BadName::Forbidden | BadName::ReservedIp => ProblemKind::RejectedIdentifier,
+            BadName::NonPublic
+            | BadName::PublicSuffix
+            | BadName::Recursive
+            | BadName::Forbidden
+            | BadName::ReservedIp => ProblemKind::RejectedIdentifier,
             _ => ProblemKind::Malformed,
         }
     }
@@ -84,27 +99,11 @@ const NAME_MAX: usize = 253;
 const LABEL_MAX: usize = 63;
 const LABELS_MAX: usize = 10;
 
-/// Special-use and private top-level names (RFC 6761, RFC 2606, RFC 8375, and usage): not in public DNS.
-const NON_PUBLIC: [&str; 12] = [
-    "alt",
-    "corp",
-    "example",
-    "home",
-    "internal",
-    "invalid",
-    "lan",
-    "local",
-    "localhost",
-    "onion",
-    "private",
-    "test",
-];
-
 /// Which names are taken: what differs between servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NameRules {
-    /// Whether a name must be one that the public has: two labels at least and ten at most, not under a
-    /// special-use top-level name, no reserved label; and an address must be a public one.
+    /// Whether a name must be one that the public has: two labels at least and ten at most, under a
+    /// public suffix, no reserved label and no bad punycode; and an address must be a public one.
     pub public: bool,
     /// Whether a name is refused when a wildcard of the same order covers it.
     pub overlap_refused: bool,
@@ -154,11 +153,24 @@ pub(super) fn check_syntax(name: &str, public: bool) -> Result<&str, BadName> {
     Ok(base)
 }
 
-/// Whether the top-level name of `base` is none that public DNS has.
-pub(super) fn is_non_public(base: &str, extra_suffixes: &BTreeSet<String>) -> bool {
-    let top = base.rsplit('.').next().unwrap_or_default();
-    let numeric = top.bytes().all(|b| b.is_ascii_digit());
-    (NON_PUBLIC.contains(&top) && !extra_suffixes.contains(top)) || numeric
+/// Whether the public can have `base`: whether it is under a suffix of the list, or under one of `extra`.
+///
+/// # Errors
+/// It is not, or is such a suffix itself.
+pub(super) fn check_public(base: &str, extra: &BTreeSet<String>) -> Result<(), BadName> {
+    if suffixes(base).skip(1).any(|suffix| extra.contains(suffix)) {
+        return Ok(());
+    }
+    match icann_suffix(base) {
+        None => Err(BadName::NonPublic),
+        Some(suffix) if suffix == base => Err(BadName::PublicSuffix),
+        Some(_) => Ok(()),
+    }
+}
+
+/// Whether one of these labels is in `base` more than once.
+pub(super) fn repeats(base: &str, labels: &BTreeSet<String>) -> bool {
+    labels.iter().any(|label| base.split('.').filter(|part| part == label).count() > 1)
 }
 
 /// `a.b.c`, `b.c`, `c`.
@@ -176,8 +188,12 @@ fn check_label(label: &str, public: bool) -> Result<(), BadName> {
     if label.starts_with('-') || label.ends_with('-') {
         return Err(BadName::InvalidCharacter);
     }
-    if public && label.get(2..4) == Some("--") && !label.starts_with("xn--") {
-        return Err(BadName::ReservedLabel);
+    if public && label.get(2..4) == Some("--") {
+        if !label.starts_with("xn--") {
+            return Err(BadName::ReservedLabel);
+        }
+        let (_, valid) = idna::domain_to_unicode(label);
+        valid.map_err(|_| BadName::MalformedPunycode)?;
     }
     Ok(())
 }
