@@ -9,6 +9,9 @@ use crate::policy::IdentifierType;
 /// The name space of ACME's problem types.
 pub const NAMESPACE: &str = "urn:ietf:params:acme:error:";
 
+/// The most characters of the reason why something could not be read.
+const REASON_MAX: usize = 200;
+
 macro_rules! kinds {
     ($($(#[$doc:meta])* $Kind:ident = $name:literal, $status:literal;)+) => {
         /// A type of problem, with the status that it goes with.
@@ -156,6 +159,14 @@ impl Problem {
     /// As [`Problem::not_found`], for objects with a URL of their own.
     pub fn missing(detail: impl Into<String>) -> Self {
         Problem { missing: true, ..Self::not_found(detail) }
+    }
+
+    /// `malformed`, 400: `what` could not be read, and why not. What of the request the reason repeats is cut
+    /// after a while.
+    pub fn unreadable(what: &str, why: &dyn std::fmt::Display) -> Self {
+        let why = why.to_string();
+        let end = why.char_indices().nth(REASON_MAX).map_or(why.len(), |(at, _)| at);
+        Self::malformed(format!("{what}: {}", why.get(..end).unwrap_or_default()))
     }
 
     /// A problem in a situation that servers answer differently.

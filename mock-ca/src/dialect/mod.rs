@@ -217,6 +217,15 @@ pub struct Dialect {
     pub order_dates: bool,
     /// Whether an account's open order for the same identifiers is given again.
     pub order_reuse: bool,
+    /// Whether an order ends no later than the first of its authorizations.
+    pub order_ends_with_authorizations: bool,
+    /// Whether a valid authorization must live on for a part of an order's life to be used again; otherwise
+    /// any moment will do.
+    pub authorization_reuse_margin: bool,
+    /// Whether an authorization that was made valid by dns-persist-01 is used again.
+    pub persistent_reuse: bool,
+    /// Whether a request without a `url` is refused before its nonce is looked at, and does not spend it.
+    pub url_before_nonce: bool,
     /// The header that names the account of a request.
     pub requester_header: Option<&'static str>,
     /// Response headers that scripts of other origins may read.

@@ -7,7 +7,7 @@ use world::Timestamp;
 use super::renewal;
 use crate::config::Config;
 use crate::db::Db;
-use crate::limits::{Denied, IdentifierKind, Limits, OrderFacts, Receipt, Replaces};
+use crate::limits::{Denied, IdentifierKind, Limits, OrderFacts, OrderKind, Receipt, Replaces};
 use crate::policy::{Identifier, IdentifierType};
 
 /// Identifiers as the limits take them.
@@ -67,6 +67,11 @@ pub fn check_paused(
     now: Timestamp,
 ) -> Result<(), Box<Denied>> {
     limits.check_paused(now, account, &Names::of(identifiers).list())
+}
+
+/// Whether an order renews a certificate: by what it replaces, or since the same identifiers had one lately.
+pub fn is_renewal(limits: &Limits, db: &Db, config: &Config, subject: Subject<'_>, now: Timestamp) -> bool {
+    subject.with_facts(db, config, now, |facts| limits.kind(now, facts)) != OrderKind::New
 }
 
 /// Spends what a new order costs.

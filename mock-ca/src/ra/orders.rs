@@ -8,14 +8,14 @@ use world::Timestamp;
 use super::authorizations::{expire, new_authorization};
 use super::renewal;
 use crate::config::{Config, Terms};
-use crate::db::{Db, Issued, Order};
+use crate::db::{Challenge, ChallengeKind, Db, Issued, Order};
 use crate::draws::Draws;
 use crate::policy::Identifier;
 use crate::problem::{Problem, ProblemKind};
-use crate::protocol::{AuthorizationState, OrderEvent, OrderState};
+use crate::protocol::{AuthorizationState, ChallengeState, OrderEvent, OrderState};
 
-/// A valid authorization is used again only if it lives for another eighth of an order's life, though not
-/// less than an hour or more than a day.
+/// How long a valid authorization must live on to be used again in Boulder: for an eighth of an order's
+/// life, though not less than an hour or more than a day.
 fn reuse_margin(order_lifetime: Duration) -> Duration {
     (order_lifetime / 8).clamp(Duration::from_secs(3600), Duration::from_secs(24 * 3600))
 }
@@ -60,7 +60,9 @@ pub fn new_order(
     now: Timestamp,
 ) -> NewOrder {
     let dialect = config.dialect.table();
+    // An open order that replaces nothing is not what a client wants that replaces a certificate.
     if dialect.order_reuse
+        && request.replaces.is_none()
         && let Some(id) = db.latest_order.get(&(request.account, request.identifiers.clone())).copied()
     {
         settle(db, id, now);
@@ -87,7 +89,9 @@ pub fn new_order(
             let profile = request.profile.clone();
             new_authorization(db, config, draws, request.account, identifier.clone(), profile, now)
         });
-        if let Some(authorization) = db.authorizations.get(&id) {
+        if let Some(authorization) = db.authorizations.get(&id)
+            && dialect.order_ends_with_authorizations
+        {
             expires = expires.min(authorization.expires);
         }
         authorizations.push(id);
@@ -127,8 +131,18 @@ fn reusable(
 ) -> Option<u64> {
     let id = *db.latest_valid.get(&(account, identifier.clone()))?;
     let authorization = db.authorizations.get(&id)?;
-    let lives = authorization.expires > now + reuse_margin(terms.order_lifetime);
-    let good = authorization.status == AuthorizationState::Valid && lives;
+    let dialect = config.dialect.table();
+    let margin = match dialect.authorization_reuse_margin {
+        true => reuse_margin(terms.order_lifetime),
+        false => Duration::ZERO,
+    };
+    let lives = authorization.expires > now + margin;
+    let decided_by =
+        |c: &Challenge| c.status == ChallengeState::Valid && c.kind == ChallengeKind::DnsPersist01;
+    let persistent = authorization.challenges.iter().any(decided_by);
+    let good = authorization.status == AuthorizationState::Valid
+        && lives
+        && (dialect.persistent_reuse || !persistent);
     let fits = authorization.preauthorized || (config.authz_reuse && authorization.profile == *profile);
     if !good || !fits {
         return None;

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use world::{Timestamp, hex};
 use x509_parser::extensions::ParsedExtension;
-use x509_parser::prelude::{FromDer as _, X509Certificate};
+use x509_parser::prelude::{FromDer as _, Pem, X509Certificate};
 
 use super::settle;
 use crate::config::Config;
@@ -33,7 +33,7 @@ pub fn window(rules: &RenewalRules, issued: &Issued, now: Timestamp) -> Window {
     }
     let validity = issued.not_after.since(issued.not_before) + Duration::from_secs(1);
     let share = if validity < rules.short_lived { 2 } else { 3 };
-    let ideal = issued.not_after + Duration::from_secs(1) - validity / share;
+    let ideal = issued.not_after - validity / share;
     let half = match rules.half_width {
         Some(width) => width,
         None => validity / 100,
@@ -47,12 +47,11 @@ pub fn window(rules: &RenewalRules, issued: &Issued, now: Timestamp) -> Window {
 }
 
 /// The certificate with this ARI identifier: base64url of its issuer's key identifier, a dot, and base64url
-/// of its serial number (RFC 9773 section 4.1).
+/// of its serial number (RFC 9773 section 4.1). `None` when there is no such certificate.
 ///
 /// # Errors
-/// `malformed`: it is no such identifier, or names an issuer that is not ours; and with 404 when there is
-/// no such certificate.
-pub fn find<'a>(db: &'a Db, id: &str) -> Result<Option<&'a Issued>, Problem> {
+/// `malformed`: it is no such identifier, or names an issuer that is none of `issuers`.
+pub fn find<'a>(db: &'a Db, issuers: &[Vec<u8>], id: &str) -> Result<Option<&'a Issued>, Problem> {
     let bad =
         |what: &str| Problem::malformed(format!("While parsing ARI CertID an error occurred :: {what}"));
     let decode =
@@ -62,11 +61,11 @@ pub fn find<'a>(db: &'a Db, id: &str) -> Result<Option<&'a Issued>, Problem> {
     if issuer.is_empty() || serial.is_empty() {
         return Err(bad("certID has an empty part"));
     }
-    let Some(issued) = db.certificates.get(hex(&serial).as_str()) else { return Ok(None) };
-    if authority_key_id(&issued.leaf).is_none_or(|known| known != issuer) {
+    if !issuers.contains(&issuer) {
         return Err(bad("certID has an authority key identifier that is not of this CA"));
     }
-    Ok(Some(issued))
+    let issued = db.certificates.get(hex(&serial).as_str());
+    Ok(issued.filter(|issued| authority_key_id(&issued.leaf).is_some_and(|known| known == issuer)))
 }
 
 /// The ARI identifier of a certificate (DER); `None` when it does not name its issuer's key.
@@ -85,6 +84,19 @@ fn authority_key_id(certificate: &[u8]) -> Option<Vec<u8>> {
     })
 }
 
+/// The key identifiers of issuers (their certificates in PEM, one after the other).
+pub fn key_identifiers(pem: &str) -> Vec<Vec<u8>> {
+    let subject_key_id = |der: &[u8]| {
+        let (_, parsed) = X509Certificate::from_der(der).ok()?;
+        parsed.extensions().iter().find_map(|extension| match extension.parsed_extension() {
+            ParsedExtension::SubjectKeyIdentifier(id) => Some(id.0.to_vec()),
+            _ => None,
+        })
+    };
+    let certificates = Pem::iter_from_buffer(pem.as_bytes()).filter_map(Result::ok);
+    certificates.filter_map(|pem| subject_key_id(&pem.contents)).collect()
+}
+
 /// Whether an order of `account` for `identifiers` may replace the certificate; its serial number.
 ///
 /// # Errors
@@ -92,6 +104,7 @@ fn authority_key_id(certificate: &[u8]) -> Option<Vec<u8>> {
 pub fn may_replace(
     db: &mut Db,
     config: &Config,
+    issuers: &[Vec<u8>],
     id: &str,
     account: u64,
     identifiers: &[Identifier],
@@ -100,7 +113,7 @@ pub fn may_replace(
     let answers = &config.dialect.table().answers;
     let unknown =
         || Problem::answer(answers.replaces_unknown, "could not find an order for the given certificate");
-    let issued = find(db, id)?.ok_or_else(unknown)?;
+    let issued = find(db, issuers, id)?.ok_or_else(unknown)?;
     if issued.account != account {
         return Err(Problem::unauthorized(
             "requester account did not request the certificate being replaced by this order",

@@ -92,7 +92,8 @@ pub(crate) fn create(call: &mut Call<'_>, who: &mut Option<u64>) -> Result<Reply
     }
     let key = Arc::unwrap_or_clone(key);
     let thumbprint = key.thumbprint();
-    let id = ra::new_account(&mut call.state.db, key, request.contact, external, call.now);
+    let contacts = if call.ca.config().contacts_kept { request.contact } else { Vec::new() };
+    let id = ra::new_account(&mut call.state.db, key, contacts, external, call.now);
     *who = Some(id);
     let reply = show(call, 201, id, "account created")?;
     Ok(reply
@@ -151,10 +152,11 @@ pub(crate) fn update(call: &mut Call<'_>) -> Result<Reply, Problem> {
     if dialect.empty_account_update_refused && update.status.is_none() && update.contact.is_none() {
         return Err(Problem::malformed("Use POST-as-GET to fetch an account: the update changes nothing"));
     }
+    let kept = call.ca.config().contacts_kept;
     let gone = || Problem::internal("the account is gone");
     let account = call.state.db.accounts.get_mut(&id).ok_or_else(gone)?;
     let mut reason = "the account";
-    if let Some(contacts) = update.contact {
+    if let Some(contacts) = update.contact.filter(|_| kept) {
         check_contacts(&contacts, dialect.contacts_max)
             .map_err(|problem| problem.during("Unable to update account"))?;
         account.contacts = contacts;

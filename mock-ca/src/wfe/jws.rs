@@ -4,6 +4,8 @@
 //! Then the key's strength (keys that are shown), the algorithm against the key, the signature, the nonce,
 //! the URL, and that the payload is JSON. A nonce is spent only by a request whose signature is good.
 
+use std::fmt::Display;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
@@ -58,8 +60,8 @@ impl Jws {
     /// `malformed` when it is no flattened JWS with everything in its protected header;
     /// `badSignatureAlgorithm` when it is signed in a way that is not supported.
     pub fn parse(body: &[u8], dialect: &'static Dialect) -> Result<Self, Problem> {
-        let unreadable = || Problem::malformed("Parse error reading JWS");
-        let raw: Flattened = serde_json::from_slice(body).map_err(|_| unreadable())?;
+        let unreadable = |why: &dyn Display| Problem::unreadable("Parse error reading JWS", why);
+        let raw: Flattened = serde_json::from_slice(body).map_err(|e| unreadable(&e))?;
         if raw.header.is_some_and(|header| !header.is_null()) {
             return Err(Problem::malformed(
                 "JWS \"header\" field not allowed. All headers must be in \"protected\" field",
@@ -70,12 +72,15 @@ impl Jws {
                 "JWS \"signatures\" field not allowed. Only the \"signature\" field should contain a signature",
             ));
         }
-        let bytes = |text: &Option<String>| {
+        let bytes = |member: &str, text: &Option<String>| {
             let text = text.as_deref().unwrap_or_default();
-            URL_SAFE_NO_PAD.decode(text).map_err(|_| unreadable())
+            let decoded = URL_SAFE_NO_PAD.decode(text);
+            decoded.map_err(|e| unreadable(&format!("{member:?} is not base64url: {e}")))
         };
-        let header: Header = serde_json::from_slice(&bytes(&raw.protected)?).map_err(|_| unreadable())?;
-        let (payload, signature) = (bytes(&raw.payload)?, bytes(&raw.signature)?);
+        let header = bytes("protected", &raw.protected)?;
+        let header: Header = serde_json::from_slice(&header)
+            .map_err(|e| unreadable(&format!("\"protected\" is no JWS header: {e}")))?;
+        let (payload, signature) = (bytes("payload", &raw.payload)?, bytes("signature", &raw.signature)?);
         if signature.is_empty() {
             return Err(Problem::malformed("POST JWS not signed"));
         }
@@ -127,6 +132,9 @@ impl Jws {
     /// # Errors
     /// The problem of the first check that fails.
     pub fn accept(&self, nonces: &mut Nonces, url: &str) -> Result<Payload, Problem> {
+        if self.dialect.url_before_nonce {
+            self.given_url()?;
+        }
         match self.header.nonce.as_deref().unwrap_or_default() {
             "" => return Err(Problem::new(ProblemKind::BadNonce, "JWS has no anti-replay nonce")),
             nonce if !nonces.consume(nonce) => {
@@ -169,13 +177,18 @@ impl Jws {
     /// # Errors
     /// `malformed` when it has another or none.
     pub fn check_url(&self, expected: &str) -> Result<(), Problem> {
-        match self.header.url.as_ref().and_then(Value::as_str).unwrap_or_default() {
-            "" => Err(Problem::malformed("JWS header parameter 'url' required")),
-            url if url == expected => Ok(()),
-            url => Err(Problem::malformed(format!(
-                "JWS header parameter 'url' incorrect. Expected {expected:?} got {url:?}"
-            ))),
+        let url = self.given_url()?;
+        if url == expected {
+            return Ok(());
         }
+        Err(Problem::malformed(format!(
+            "JWS header parameter 'url' incorrect. Expected {expected:?} got {url:?}"
+        )))
+    }
+
+    fn given_url(&self) -> Result<&str, Problem> {
+        let given = self.url().filter(|url| !url.is_empty());
+        given.ok_or_else(|| Problem::malformed("JWS header parameter 'url' required"))
     }
 
     /// The `url` of the header, if it has one.
@@ -199,7 +212,7 @@ impl Jws {
         let value = serde_json::from_slice(&self.payload);
         value
             .map(|value| Payload(Some(value)))
-            .map_err(|_| Problem::malformed("Request payload did not parse as JSON"))
+            .map_err(|e| Problem::unreadable("Request payload did not parse as JSON", &e))
     }
 }
 
@@ -223,14 +236,17 @@ impl Payload {
         self.0.clone().unwrap_or_default()
     }
 
-    /// The payload as a `T`.
+    /// The payload as a `T`. A member that is `null` counts as left out, since that is what clients in Go
+    /// write for an empty list.
     ///
     /// # Errors
-    /// `malformed` with this detail when it is none.
+    /// `malformed` with this detail, and with the place and the reason, when it is none.
     pub fn read<T: serde::de::DeserializeOwned>(&self, detail: &str) -> Result<T, Problem> {
-        let value = self.0.clone().filter(Value::is_object);
-        let read = value.and_then(|value| serde_json::from_value(value).ok());
-        read.ok_or_else(|| Problem::malformed(detail))
+        let Some(Value::Object(mut members)) = self.0.clone() else {
+            return Err(Problem::unreadable(detail, &"it is no JSON object"));
+        };
+        members.retain(|_, value| !value.is_null());
+        serde_path_to_error::deserialize(Value::Object(members)).map_err(|e| Problem::unreadable(detail, &e))
     }
 }
 

@@ -30,6 +30,7 @@ use crate::Ca;
 use crate::dialect::{Dialect, Endpoint};
 use crate::faults::apply::{self, Struck};
 use crate::problem::Problem;
+use crate::ra::renewal::key_identifiers as renewal_identifiers;
 use crate::server::State;
 use authenticate::Requester;
 use jws::Payload;
@@ -109,6 +110,13 @@ impl Call<'_> {
             crate::dialect::IdStyle::Hex => Problem::missing(otherwise),
         };
         self.dialect().ids.parse(self.text(index)).ok_or(problem)
+    }
+
+    /// The key identifiers of all that issue here.
+    pub(crate) fn issuers(&self) -> Vec<Vec<u8>> {
+        let hierarchy = self.ca.hierarchy();
+        let chains = (0..u16::MAX).map_while(|issuer| hierarchy.chain_pem(&[], issuer, 0));
+        chains.flat_map(|chain| renewal_identifiers(&chain)).collect()
     }
 
     /// Whether the request only reads.

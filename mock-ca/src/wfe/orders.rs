@@ -95,9 +95,18 @@ pub(crate) fn create(call: &mut Call<'_>) -> Result<Reply, Problem> {
         return Ok(Reply::denied(&denied, call.dialect()));
     }
     let replaces = request.replaces.filter(|id| !id.is_empty());
-    let replaces = replaces
-        .map(|id| ra::renewal::may_replace(&mut call.state.db, config, &id, account, &identifiers, call.now))
-        .transpose()?;
+    let replaces = match replaces {
+        None => None,
+        Some(id) => {
+            let (issuers, db) = (call.issuers(), &mut call.state.db);
+            Some(ra::renewal::may_replace(db, config, &issuers, &id, account, &identifiers, call.now)?)
+        }
+    };
+    let subject = Subject { account, identifiers: &identifiers, replaces: replaces.as_deref() };
+    if !limited::is_renewal(&call.state.limits, &call.state.db, config, subject, call.now) {
+        let refused = |problem: Problem| problem.during("Error creating new order");
+        call.ca.policy().check_recursion(&identifiers).map_err(refused)?;
+    }
     let profile = profile(call, account, request.profile.as_deref().unwrap_or_default())?;
     let state = &mut *call.state;
     let subject = Subject { account, identifiers: &identifiers, replaces: replaces.as_deref() };

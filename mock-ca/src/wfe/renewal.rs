@@ -12,7 +12,7 @@ use crate::ra::renewal;
 /// GET of a certificate's renewal information.
 pub(super) fn show(call: &mut Call<'_>) -> Result<Reply, Problem> {
     let dialect = call.dialect();
-    let found = renewal::find(&call.state.db, call.text(0))?;
+    let found = renewal::find(&call.state.db, &call.issuers(), call.text(0))?;
     let issued =
         found.ok_or_else(|| Problem::not_found("Certificate replaced by this order was not found"))?;
     let mut reply = match &issued.renewal_info {
