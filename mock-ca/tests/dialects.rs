@@ -798,3 +798,32 @@ fn when_to_ask_again() {
         }
     });
 }
+
+/// Pebble bids to wait for an authorization only while one of its challenges is looked at.
+#[test]
+fn when_to_ask_again_for_an_authorization() {
+    simulated(|world| async move {
+        for dialect in BOTH {
+            let stage = stage_of(&world, dialect, |config| {
+                config.always_valid = false;
+                config.perspectives[0].queue = vec![Duration::from_secs(12)];
+            })
+            .await;
+            let mut client = stage.client("one").await;
+            let order = body(&client.new_order(&["example.com"]).await);
+            let url = order["authorizations"][0].as_str().unwrap().to_owned();
+            let challenge = client.challenge(&url, "http-01").await;
+            stage.serve_challenge(&client, challenge["token"].as_str().unwrap());
+            assert_eq!(client.post(&url, "").await.header("retry-after"), None);
+            let begun = client.post(challenge["url"].as_str().unwrap(), "{}").await;
+            let pebble = dialect == DialectName::Pebble;
+            assert_eq!(body(&begun)["status"], if pebble { "processing" } else { "pending" });
+            assert!(links(&begun).contains(&format!("<{url}>;rel=\"up\"")), "{:?}", links(&begun));
+            let waiting = client.post(&url, "").await;
+            assert_eq!(body(&waiting)["status"], "pending");
+            assert_eq!(waiting.header("retry-after"), pebble.then_some("3"));
+            assert_eq!(client.wait(&url).await["status"], "valid");
+            assert_eq!(client.post(&url, "").await.header("retry-after"), None);
+        }
+    });
+}

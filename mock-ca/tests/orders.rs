@@ -251,6 +251,22 @@ fn authorizations_are_used_again_as_long_as_each_server_does() {
     });
 }
 
+/// A record that persists is looked at for every order in Boulder.
+#[test]
+fn what_a_persistent_record_made_valid_is_used_again_in_pebble_only() {
+    simulated(|world| async move {
+        for (dialect, wanted) in [(DialectName::Pebble, "ready"), (DialectName::Boulder, "pending")] {
+            let stage = stage_of(&world, dialect, |config| {
+                config.challenges = vec![mock_ca::db::ChallengeKind::DnsPersist01];
+            })
+            .await;
+            let mut client = stage.client("one").await;
+            client.issue(&stage, &["example.com"]).await;
+            assert_eq!(body(&client.new_order(&["example.com"]).await)["status"], wanted);
+        }
+    });
+}
+
 /// Bug 4 of Pebble: a chance of nothing was one of a hundred.
 #[test]
 fn no_chance_is_no_chance() {
