@@ -20,7 +20,7 @@ use world::resolver::Resolver;
 use world::{KeyAlgorithm, PrivateKey, World};
 
 /// All dialects.
-pub const DIALECTS: [DialectName; 2] = [DialectName::Boulder, DialectName::Pebble];
+pub(crate) const DIALECTS: [DialectName; 2] = [DialectName::Boulder, DialectName::Pebble];
 
 const BASE: &str = "http://10.0.0.1";
 
@@ -119,7 +119,7 @@ impl Known {
 ///
 /// # Errors
 /// What is wrong with the answer: a broken connection, a failure, a refusal that does not say why.
-pub fn run(text: &str, dialect: DialectName) -> Result<(), String> {
+pub(crate) fn run(text: &str, dialect: DialectName) -> Result<(), String> {
     let text = text.to_owned();
     let run = world::sim::run(world::sim::Config::default(), move |world| async move {
         let Some(net) = world.sim_net() else { return Ok(()) };
