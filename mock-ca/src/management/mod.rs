@@ -34,9 +34,9 @@ struct Piece {
 /// Pebble's own paths.
 const PEBBLE: &[Line] = &[
     ("GET", "/roots/N", "the N-th root, PEM"),
-    ("GET", "/root-keys/N", "its key, where keys are RSA"),
+    ("GET", "/root-keys/N", "its key, PEM"),
     ("GET", "/intermediates/N", "the intermediate of the N-th chain, PEM"),
-    ("GET", "/intermediate-keys/N", "its key, where keys are RSA"),
+    ("GET", "/intermediate-keys/N", "its key, PEM"),
     ("GET", "/cert-status-by-serial/HEX", "a certificate, and whether it is revoked"),
     ("POST", "/set-renewal-info/", "what a certificate's renewal information is: {Certificate, ARIResponse}"),
 ];

@@ -107,6 +107,31 @@ fn pages_of_pebble() {
     insta::assert_snapshot!(pages.join("\n"));
 }
 
+/// Roots besides the first have numbers of their own, and lead to each other.
+#[test]
+fn alternate_roots() {
+    let environment = [("PEBBLE_ALTERNATE_ROOTS", "2"), ("PEBBLE_CHAIN_LENGTH", "2")];
+    let program = Program::with(&config("roots.json", json!({})), &environment);
+    assert!(program.told("Alternate (2) root CA certificate available at: ").ends_with("/roots/2"));
+    with_client(|_, ask| async move {
+        for part in ["roots", "intermediates", "root-keys", "intermediate-keys"] {
+            let url = |n| program.management(&format!("/{part}/{n}"));
+            let reply = ask.get(&url(1)).await;
+            let links: Vec<&str> =
+                reply.headers.get_all("link").iter().map(|link| link.to_str().unwrap()).collect();
+            let expected = [0, 2].map(|n| format!("<{}>;rel=\"alternate\"", url(n)));
+            assert_eq!((reply.status.as_u16(), links), (200, expected.iter().map(String::as_str).collect()));
+            assert_eq!(ask.get(&url(3)).await.status, 404);
+        }
+        let (first, second) =
+            (program.management("/intermediates/0"), program.management("/intermediates/1"));
+        assert_ne!(text(&ask.get(&first).await), text(&ask.get(&second).await));
+        let (first, second) =
+            (program.management("/intermediate-keys/0"), program.management("/intermediate-keys/1"));
+        assert_eq!(text(&ask.get(&first).await), text(&ask.get(&second).await), "one key under all roots");
+    });
+}
+
 #[test]
 fn clock_limits_and_index() {
     let settings = file("limits.json", r#"{"limits": {"preset": "letsencrypt-prod", "jitter": false}}"#);
