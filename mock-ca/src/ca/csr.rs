@@ -82,7 +82,7 @@ impl SubjectKey {
 
     /// Whether it is the key of an account.
     pub fn is(&self, account: &Jwk) -> bool {
-        self.as_jwk().is_some_and(|key| key == *account)
+        self.as_jwk() == *account
     }
 
     /// Whether it is an RSA key.
@@ -106,7 +106,7 @@ impl SubjectKey {
     }
 
     /// As an account would show it.
-    pub fn as_jwk(&self) -> Option<Jwk> {
+    pub fn as_jwk(&self) -> Jwk {
         Jwk::of(&self.key)
     }
 }
