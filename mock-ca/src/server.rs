@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request};
 use axum::response::Response;
 use axum::routing::any;
@@ -181,9 +182,18 @@ impl Ca {
         let mut router = Router::new();
         for route in self.dialect().routes {
             let (ca, endpoint) = (self.clone(), route.endpoint);
-            let handler = move |params: RawPathParams, request: Request| {
-                let params = params.iter().map(|(_, value)| value.to_owned()).collect();
-                ca.clone().handle(endpoint, params, request)
+            let handler = move |params: Result<RawPathParams, RawPathParamsRejection>, request: Request| {
+                let ca = ca.clone();
+                async move {
+                    match params {
+                        Ok(params) => {
+                            let params = params.iter().map(|(_, value)| value.to_owned()).collect();
+                            ca.handle(endpoint, params, request).await
+                        }
+                        // What stands in a place of the path is no text: there is no such thing.
+                        Err(_) => ca.handle_unknown(request).await,
+                    }
+                }
             };
             router = router.route(route.path, any(handler));
         }
