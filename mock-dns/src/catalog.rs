@@ -109,6 +109,11 @@ pub(crate) struct Catalog {
 }
 
 impl Catalog {
+    /// Whether there is no zone.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.zones.is_empty()
+    }
+
     /// Adds a zone; not when its view has one of this name.
     pub(crate) fn insert(&mut self, zone: Arc<LiveZone>) -> bool {
         let same_name = self.zones.entry(zone.origin.clone()).or_default();

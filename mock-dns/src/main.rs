@@ -9,7 +9,9 @@ use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use axum::Router;
 use mock_dns::challtest::{ChallTest, Config, Limits, Service, Serving};
+use mock_dns::provider::{Provider, ProviderConfig};
 use mock_dns::{Dns, ZoneError};
 use world::World;
 use world::goflag::{Flag, Kind, Parsed, parse};
@@ -55,6 +57,10 @@ const FLAGS: &[Flag] = &[
         ":8443",
         "Comma separated bind addresses of DNS over HTTPS; empty disables it",
     ),
+    Flag::new("provider", Kind::Text, "", "Bind address of a DNS provider's REST interface over the zones"),
+    Flag::new("dnspod", Kind::Text, "", "Bind address of the same provider as DNSPod's API"),
+    Flag::new("tencent", Kind::Text, "", "Bind address of the same provider as Tencent Cloud's API"),
+    Flag::new("provider-config", Kind::Text, "", "What that provider is like, a JSON `FILE`"),
     Flag::new("doh-cert", Kind::Text, "", "Certificate of DNS over HTTPS, a PEM `FILE`"),
     Flag::new("doh-cert-key", Kind::Text, "", "Its key, a PEM `FILE`"),
     Flag::new("defaultIPv4", Kind::Text, "127.0.0.1", "Address of names that have none; empty for none"),
@@ -103,20 +109,22 @@ fn text(path: &str) -> Result<String, Failure> {
     std::fs::read_to_string(path).map_err(|source| Failure::File { path: path.to_owned(), source })
 }
 
-/// The authoritative server for the zones of the command line, and how long its answers take; none
-/// without zones.
-fn zones(world: &World, flags: &Parsed) -> Result<Option<(Dns, Duration)>, Failure> {
+/// What a JSON file holds; the default without a file.
+fn json<T: serde::de::DeserializeOwned + Default>(path: &str) -> Result<T, Failure> {
+    if path.is_empty() {
+        return Ok(T::default());
+    }
+    let read = text(path)?;
+    serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(&read)).map_err(|e| {
+        Failure::Json { path: path.to_owned(), field: e.path().to_string(), source: e.into_inner() }
+    })
+}
+
+/// The authoritative server for the zones of the command line and those that are added later, and how long
+/// its answers take.
+fn zones(world: &World, flags: &Parsed) -> Result<(Dns, Duration), Failure> {
     let path = flags.text("config");
-    if path.is_empty() && flags.texts("zone").is_empty() {
-        return Ok(None);
-    }
-    let mut config = mock_dns::Config::default();
-    if !path.is_empty() {
-        let read = text(path)?;
-        config = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(&read)).map_err(
-            |e| Failure::Json { path: path.to_owned(), field: e.path().to_string(), source: e.into_inner() },
-        )?;
-    }
+    let config: mock_dns::Config = json(path)?;
     let delay = config.delay;
     let bad = |path: &str| {
         let path = path.to_owned();
@@ -127,7 +135,7 @@ fn zones(world: &World, flags: &Parsed) -> Result<Option<(Dns, Duration)>, Failu
         let (origin, path) = zone.split_once('=').map_or((None, zone.as_str()), |(o, p)| (Some(o), p));
         dns.add_zone_file(&text(path)?, origin).map_err(bad(path))?;
     }
-    Ok(Some((dns, delay)))
+    Ok((dns, delay))
 }
 
 /// Whom DNS over HTTPS shows itself as. What is wrong with the files is only logged, as the rest of the
@@ -148,7 +156,7 @@ fn limit(flags: &Parsed, name: &str, default: usize) -> usize {
     flags.number(name).and_then(|n| usize::try_from(n).ok()).unwrap_or(default)
 }
 
-fn config(world: &World, flags: &Parsed) -> Result<Config, Failure> {
+fn config(world: &World, flags: &Parsed, dns: Dns, delay: Duration, management: Router) -> Config {
     let defaults = Limits::default();
     let mut config = Config {
         default_ipv4: flags.text("defaultIPv4").parse().ok(),
@@ -159,15 +167,40 @@ fn config(world: &World, flags: &Parsed) -> Result<Config, Failure> {
             entries: limit(flags, "max-entries", defaults.entries),
             ..defaults
         },
+        zones: Some(dns),
+        zones_delay: delay,
+        management,
         ..Config::default()
     };
     for service in Service::all() {
         config.rebind(service, flags.text(service.flag()));
     }
-    if let Some((dns, delay)) = zones(world, flags)? {
-        (config.zones, config.zones_delay) = (Some(dns), delay);
+    config
+}
+
+/// Serves the provider's interfaces that are asked for. What cannot be bound is only logged.
+async fn serve_provider(world: &World, flags: &Parsed, provider: &Provider) {
+    let interfaces =
+        [("provider", provider.rest()), ("dnspod", provider.dnspod()), ("tencent", provider.tencent())];
+    for (flag, router) in interfaces {
+        let addresses = match world::net::parse_listen(flags.text(flag)) {
+            Ok(addresses) => addresses,
+            Err(bad) => {
+                complain(&format!("-{flag}: {bad}"));
+                continue;
+            }
+        };
+        for at in addresses {
+            match world.listen(at).await {
+                Ok(listener) => {
+                    say(&format!("{flag} API listening on {}", listener.local_addr()));
+                    let serving = world::http::serve(world.clone(), listener, None, router.clone());
+                    world.spawn(flag, serving);
+                }
+                Err(error) => complain(&format!("{flag} API: {at}: {error}")),
+            }
+        }
     }
-    Ok(config)
 }
 
 /// A line on standard output. Nobody may be there to read it.
@@ -183,8 +216,13 @@ fn complain(error: &dyn std::fmt::Display) {
 }
 
 async fn start(world: World, flags: &Parsed) -> Result<(), Failure> {
-    let config = config(&world, flags)?;
-    let servers = ChallTest::new(world, config).map_err(|e| Failure::Start(e.to_string()))?;
+    let (dns, delay) = zones(&world, flags)?;
+    let path = flags.text("provider-config");
+    let bad = |source| Failure::Zone { path: path.to_owned(), source };
+    let provider = Provider::new(&dns, json::<ProviderConfig>(path)?).map_err(bad)?;
+    let management = dns.router().merge(provider.router());
+    let config = config(&world, flags, dns.clone(), delay, management);
+    let servers = ChallTest::new(world.clone(), config).map_err(|e| Failure::Start(e.to_string()))?;
     let Serving { listening, failed } = servers.serve().await;
     for (service, error) in &failed {
         complain(&format!("{service}: {error}"));
@@ -192,6 +230,11 @@ async fn start(world: World, flags: &Parsed) -> Result<(), Failure> {
     for (service, at) in &listening {
         say(&format!("{service} listening on {at}"));
     }
+    match dns.serve_nameservers().await {
+        Ok(bound) => bound.iter().for_each(|(name, at)| say(&format!("nameserver {name} listening on {at}"))),
+        Err(error) => complain(&format!("nameservers: {error}")),
+    }
+    serve_provider(&world, flags, &provider).await;
     say("ready");
     Ok(())
 }

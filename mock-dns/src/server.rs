@@ -236,8 +236,11 @@ impl Dns {
 
     /// Whether `name` (a full name) lies in one of the zones.
     pub fn serves(&self, name: &str) -> bool {
-        let Some(name) = full_name(name) else { return false };
         let catalog = lock(&self.shared.catalog).clone();
+        if catalog.is_empty() {
+            return false;
+        }
+        let Some(name) = full_name(name) else { return false };
         catalog.zone_of(&LowerName::new(&name), RecordType::A, self.view).is_some()
     }
 

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
+use axum::Router;
 use world::tls::Identity;
 
 use crate::server::Dns;
@@ -101,6 +102,8 @@ pub struct Config {
     pub zones: Option<Dns>,
     /// How long answers for names within these zones take.
     pub zones_delay: Duration,
+    /// More paths of the management interface.
+    pub management: Router,
     /// How much is kept and taken.
     pub limits: Limits,
 }
@@ -116,6 +119,7 @@ impl Default for Config {
             doh_identity: None,
             zones: None,
             zones_delay: Duration::ZERO,
+            management: Router::new(),
             limits: Limits::default(),
         }
     }

@@ -169,7 +169,10 @@ impl ChallTest {
             (service, tls) => {
                 let router = match service {
                     Service::Doh => Router::new().fallback(move |request| own.clone().answer_https(request)),
-                    _ => Router::new().fallback(move |request| own.clone().answer_management(request)),
+                    _ => {
+                        let more = self.0.config.management.clone();
+                        more.fallback(move |request| own.clone().answer_management(request))
+                    }
                 };
                 world.spawn(&name, world::http::serve(world.clone(), listener, tls, router))
             }
