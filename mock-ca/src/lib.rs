@@ -50,6 +50,7 @@ pub mod protocol;
 mod publish;
 pub mod ra;
 mod server;
+pub mod state;
 pub mod va;
 pub mod wfe;
 
@@ -59,3 +60,4 @@ pub use crate::db::Issued;
 pub use crate::journal::Journal;
 pub use crate::library::{Builder, MockCa};
 pub use crate::server::Ca;
+pub use crate::state::{Durability, StateDir, StateError};

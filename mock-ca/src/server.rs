@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
+use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use world::{PublicKey, Rng, TaskGroup, World};
 use crate::ca::csr::Csr;
 use crate::ca::{CaError, Hierarchy, WebIdentity};
 use crate::config::Config;
-use crate::db::{Account, Db, Ids, Issued, Tokens};
+use crate::db::{Account, Db, Ids, Issued, PromiseKey, Tokens};
 use crate::dialect::{Dialect, Endpoint};
 use crate::draws::{Drawn, Draws};
 use crate::faults::apply;
@@ -32,12 +33,17 @@ use crate::policy::Policy;
 use crate::problem::Problem;
 use crate::protocol::{AccountState, AuthorizationState};
 use crate::ra::{self, Task, Verdict};
+use crate::state::{self, Loaded, Lost, Opened, Secrets, Since, StateDir, Store};
 use crate::va::{self, View};
 use crate::wfe::jwk::Jwk;
 use crate::wfe::nonce::Nonces;
 use crate::wfe::reply::{Job, Reply};
 use crate::wfe::urls::Urls;
 use crate::wfe::{self, Incoming};
+
+/// The names of what is kept secret.
+const HIERARCHY: &str = "hierarchy";
+const WEB_IDENTITY: &str = "web identity";
 
 /// A certificate authority. Clones are handles on the same one.
 #[derive(Clone, Debug)]
@@ -53,6 +59,8 @@ struct Inner {
     views: Vec<View>,
     journal: Journal,
     faults: SharedFaults,
+    /// Where the state is kept, if it is.
+    store: Option<Store>,
     /// What was promised in answers: validations and issuances under way.
     tasks: TaskGroup,
     state: Mutex<State>,
@@ -68,6 +76,64 @@ pub(crate) struct State {
     pub(crate) rng: Rng,
     visits: BTreeMap<Endpoint, usize>,
     validations: usize,
+    /// Promises that are being kept at this moment.
+    running: BTreeSet<PromiseKey>,
+}
+
+impl State {
+    /// Remembers what an answer promises, where it must outlive the process.
+    pub(crate) fn promise(&mut self, jobs: &[Job]) {
+        if self.db.promises.notes_changes() {
+            for job in jobs {
+                let (key, promise) = job.promise();
+                self.db.promises.insert(key, promise);
+            }
+        }
+    }
+
+    /// Goes back, or on, to what was kept.
+    fn restore(&mut self, loaded: Loaded, dialect: &Dialect, now: world::Timestamp) {
+        self.db.restore(loaded.db, dialect.order_reuse);
+        self.limits.restore(loaded.limits, now);
+        // The first call has changes noted from here on.
+        self.limits.take_dirty();
+    }
+
+    /// A promise is kept.
+    fn kept(&mut self, key: PromiseKey) {
+        self.running.remove(&key);
+        self.db.promises.remove(&key);
+    }
+}
+
+/// The state, locked. What has changed is handed to the store before anybody else can see it.
+#[derive(Debug)]
+pub(crate) struct StateGuard<'a> {
+    state: MutexGuard<'a, State>,
+    store: Option<&'a Store>,
+}
+
+impl Deref for StateGuard<'_> {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        &self.state
+    }
+}
+
+impl DerefMut for StateGuard<'_> {
+    fn deref_mut(&mut self) -> &mut State {
+        &mut self.state
+    }
+}
+
+impl Drop for StateGuard<'_> {
+    fn drop(&mut self) {
+        if let Some(store) = self.store {
+            let state = &mut *self.state;
+            store.submit(&mut state.db, &mut state.limits);
+        }
+    }
 }
 
 impl Ca {
@@ -75,14 +141,32 @@ impl Ca {
     ///
     /// # Errors
     /// When the configuration has a base URL or a name that cannot be used.
-    pub fn new(world: World, mut config: Config) -> Result<Self, CaError> {
+    pub fn new(world: World, config: Config) -> Result<Self, CaError> {
+        Self::open(world, config, None)
+    }
+
+    /// A CA that goes on with what it has kept in a directory: accounts, orders, authorizations,
+    /// certificates, rate limits, and its keys. In the real world a thread writes.
+    ///
+    /// # Errors
+    /// As [`Ca::new`], and when the directory cannot be used; what there is stays as it is.
+    pub fn open(world: World, config: Config, state: Option<&StateDir>) -> Result<Self, CaError> {
+        let opened = state.map(|state| Store::open(state, !world.is_virtual())).transpose()?;
+        Self::over(world, config, opened)
+    }
+
+    pub(crate) fn over(world: World, mut config: Config, opened: Option<Opened>) -> Result<Self, CaError> {
+        let (store, loaded, mut secrets, generation) = match opened {
+            Some(opened) => (Some(opened.store), Some(opened.loaded), opened.secrets, opened.generation),
+            None => (None, None, Secrets::default(), 0),
+        };
         config.base_url.truncate(config.base_url.trim_end_matches('/').len());
         let host = match config.base_url.as_str() {
             "" => "localhost".to_owned(),
             url => url.parse::<Url>().map_err(|e| CaError::Config(format!("baseUrl: {e}")))?.host,
         };
         let dialect = config.dialect.table();
-        let label = |part: &str| format!("mock-ca {} {part}", world.host());
+        let label = |part: &str| state::label(&world, part, generation);
         let policy = Policy {
             rules: &dialect.names,
             blocklist: lower(&config.blocklist),
@@ -96,7 +180,7 @@ impl Ca {
         let tokens = Tokens::new(&config.tokens, world.rng(&label("tokens")));
         let ids = Ids::new(dialect.ids, config.ids.clone(), world.rng(&label("identifiers")));
         let nonces = world.rng(&label("nonces"));
-        let state = State {
+        let mut state = State {
             db: Db::new(ids, tokens),
             nonces: Nonces::new(nonces, config.nonce_window, dialect.nonce_prefix, dialect.nonce_bytes),
             draws: Draws::new(world.rng(&label("draws"))),
@@ -105,10 +189,36 @@ impl Ca {
             rng: world.rng(&label("directory")),
             visits: BTreeMap::new(),
             validations: 0,
+            running: BTreeSet::new(),
         };
+        if let Some(loaded) = loaded {
+            state.restore(loaded, dialect, world.now());
+        }
+        let hierarchy = match secrets.get(HIERARCHY)? {
+            Some(kept) => Hierarchy::from_state(&world, &config, &kept)?.restarted(&world, generation),
+            None => {
+                let hierarchy = Hierarchy::new(&world, &config)?;
+                secrets.put(HIERARCHY, &hierarchy.to_state());
+                hierarchy
+            }
+        };
+        // It is for one host, and made anew for another.
+        let web_name = format!("{WEB_IDENTITY} {host}");
+        let web = match secrets.get(&web_name)? {
+            Some(kept) => WebIdentity::from_state(&world, &kept)?,
+            None => {
+                let web = WebIdentity::new(&world, &host)?;
+                secrets.put(&web_name, &web.to_state());
+                web
+            }
+        };
+        if let Some(store) = &store {
+            store.keep(secrets)?;
+        }
         Ok(Ca(Arc::new(Inner {
-            hierarchy: Hierarchy::new(&world, &config)?,
-            web: WebIdentity::new(&world, &host)?,
+            hierarchy,
+            web,
+            store,
             faults: SharedFaults::new(faults, Some((world.clone(), journal.clone()))),
             views: View::all(&world, &config, &policy, &journal)?,
             journal,
@@ -215,6 +325,7 @@ impl Ca {
     /// # Errors
     /// When TLS cannot be set up.
     pub async fn serve_on(self, listener: world::Listener) -> Result<(), CaError> {
+        self.resume();
         let web = &self.0.web;
         let acceptor = Acceptor::new(&self.0.world, vec![web.leaf.clone()], &web.key)?;
         world::http::serve(self.0.world.clone(), listener, Some(acceptor), self.router()).await;
@@ -250,8 +361,45 @@ impl Ca {
         &self.0.views
     }
 
-    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn state(&self) -> StateGuard<'_> {
+        let state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
+        StateGuard { state, store: self.0.store.as_ref() }
+    }
+
+    /// Waits until all that an answer shows is stored.
+    async fn stored(&self, endpoint: Option<Endpoint>, since: Option<Since>) -> Result<(), Lost> {
+        match (&self.0.store, since, endpoint) {
+            // Of what these show nothing is kept.
+            (_, _, None | Some(Endpoint::Directory | Endpoint::NewNonce)) => Ok(()),
+            (Some(store), Some(since), _) => store.written(since).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Goes back to what is stored, after a write has failed.
+    fn recover(&self) {
+        let Some(store) = &self.0.store else { return };
+        let mut state = self.state();
+        // Until it works again every request is refused, and tries.
+        let Ok(Some(loaded)) = store.recover() else { return };
+        state.db = state.db.emptied();
+        state.limits.reset_all();
+        state.restore(loaded, self.dialect(), self.0.world.now());
+        drop(state);
+        self.resume();
+    }
+
+    /// Goes on with what was promised in answers of an earlier process, as [`Ca::serve_on`] does.
+    pub fn resume(&self) {
+        let mut state = self.state();
+        let waiting = state.db.promises.iter().filter(|(key, _)| !state.running.contains(key));
+        let waiting: Vec<_> = waiting.map(|(key, promise)| (*key, promise.clone())).collect();
+        for (key, promise) in waiting {
+            match Job::resumed(key, promise, &self.0.config) {
+                Some(job) => self.start(job, &Effects::default(), &mut state),
+                None => state.kept(key),
+            }
+        }
     }
 
     /// A validation is over.
@@ -272,6 +420,7 @@ impl Ca {
             Ok(_) => state.limits.validation_failed(now, task.account, &identifier),
             Err(_) => false,
         };
+        state.kept(PromiseKey::Validate(task.authorization, task.attempt));
         drop(state);
         let (status, reason) = match decided {
             Ok(status) => (status.as_str(), reason),
@@ -306,6 +455,7 @@ impl Ca {
         incoming.struck = apply::strike(&self, Some(endpoint), &incoming);
         apply::before(self.world(), &incoming.struck.effects).await;
         self.pace(endpoint).await;
+        let since = self.0.store.as_ref().map(Store::now);
         let reply = match self.load_balancer(endpoint, &incoming) {
             Some(busy) => busy,
             None => {
@@ -316,6 +466,13 @@ impl Ca {
             }
         };
         let effects = std::mem::take(&mut incoming.struck.effects);
+        let reply = match self.stored(Some(endpoint), since).await {
+            Ok(()) => reply,
+            Err(Lost) => {
+                self.recover();
+                reply.lost(self.dialect())
+            }
+        };
         let response = self.conclude(Some(endpoint), received, incoming, reply, &effects);
         apply::deliver(self.world(), &effects, response).await
     }
@@ -422,8 +579,11 @@ impl Ca {
                 reason: reply.reason.clone(),
             },
         );
-        for job in reply.jobs.drain(..) {
-            self.start(job, effects);
+        if !reply.jobs.is_empty() {
+            let mut state = self.state();
+            for job in reply.jobs.drain(..) {
+                self.start(job, effects, &mut state);
+            }
         }
         reply.into_response(self.0.world.now())
     }
@@ -431,13 +591,14 @@ impl Ca {
     /// Makes the certificate of an order that is processing, and signs it while the state is free.
     fn issue(&self, order: u64, csr: &Csr, faults: &Issuance) -> Event {
         let plan = issuance::prepare(&mut self.state(), order, self.0.world.now(), &self.0.config, faults);
-        match plan {
-            Ok(plan) => {
-                let signed = issuance::sign(self, &plan, csr);
-                issuance::store(self, &mut self.state(), &plan, signed)
-            }
+        let signed = plan.map(|plan| (issuance::sign(self, &plan, csr), plan));
+        let mut state = self.state();
+        let event = match signed {
+            Ok((signed, plan)) => issuance::store(self, &mut state, &plan, signed),
             Err(event) => *event,
-        }
+        };
+        state.kept(PromiseKey::Issue(order));
+        event
     }
 
     /// Waits for work that is held back.
@@ -447,8 +608,11 @@ impl Ca {
         }
     }
 
-    fn start(&self, job: Job, effects: &Effects) {
+    fn start(&self, job: Job, effects: &Effects, state: &mut State) {
         let ca = self.clone();
+        if state.db.promises.notes_changes() {
+            state.running.insert(job.promise().0);
+        }
         // Stuck for ever is never begun.
         let held = match effects.stuck {
             Some(None) => return,
@@ -457,17 +621,14 @@ impl Ca {
         };
         match job {
             Job::Validate(task) => {
-                let number = {
-                    let mut state = self.state();
-                    state.validations += 1;
-                    state.validations - 1
-                };
+                let number = state.validations;
+                state.validations += 1;
                 self.0.tasks.spawn("validation", async move {
                     ca.hold(held).await;
                     va::run(ca, task, number).await;
                 });
             }
-            Job::Issue { order, csr } => {
+            Job::Issue { order, csr, .. } => {
                 let faults = effects.issuance.clone();
                 self.0.tasks.spawn("issuance", async move {
                     ca.hold(held).await;

@@ -97,6 +97,14 @@ impl Hierarchy {
         Self::assemble(config, authorities, logs, serials, state.drawn)
     }
 
+    /// The same in a later process, the n-th after the first: its serial numbers are from a stream of their own,
+    /// for nobody has written down how many were drawn.
+    #[must_use]
+    pub(crate) fn restarted(mut self, world: &World, generation: u64) -> Self {
+        self.serials = world.rng(&crate::state::label(world, "serials", generation));
+        self
+    }
+
     /// All that must be kept to go on elsewhere: certificates, and keys as PKCS #8.
     pub fn to_state(&self) -> HierarchyState {
         let leaves = self.drawn.load(Ordering::Relaxed);

@@ -38,4 +38,7 @@ pub enum CaError {
     /// The HTTPS identity could not be used.
     #[error(transparent)]
     Tls(#[from] world::tls::BadTls),
+    /// What was kept could not be read, or new keys could not be kept.
+    #[error(transparent)]
+    State(#[from] crate::StateError),
 }

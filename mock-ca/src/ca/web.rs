@@ -4,9 +4,9 @@ use std::net::IpAddr;
 
 use world::{KeyAlgorithm, PrivateKey, World};
 
-use super::CaError;
 use super::authority::{life, positive};
 use super::x509::{self, Extensions, ToBeSigned, usage};
+use super::{CaError, Der};
 use crate::config::Usage;
 use crate::policy::{DnsName, Identifier};
 
@@ -58,6 +58,21 @@ impl WebIdentity {
         extensions.alt_names(&web_names(host), false)?;
         let leaf = certificate(&x509::name("", "", host), &key, &extensions)?;
         Ok(WebIdentity { root, leaf, key })
+    }
+
+    /// All that makes it, to be kept: root, certificate and private key.
+    pub(crate) fn to_state(&self) -> [Der; 3] {
+        [Der(self.root.clone()), Der(self.leaf.clone()), Der(self.key.to_pkcs8())]
+    }
+
+    /// The one that [`WebIdentity::to_state`] was asked of.
+    ///
+    /// # Errors
+    /// When its key cannot be read.
+    pub(crate) fn from_state(world: &World, state: &[Der; 3]) -> Result<Self, CaError> {
+        let [Der(root), Der(leaf), Der(key)] = state;
+        let key = world.keys("state").adopt(PrivateKey::from_pkcs8(key)?);
+        Ok(WebIdentity { root: root.clone(), leaf: leaf.clone(), key })
     }
 }
 

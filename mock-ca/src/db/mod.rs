@@ -1,6 +1,7 @@
 //! What the CA knows: accounts, orders, authorizations, certificates, and the next numbers.
 
 mod objects;
+mod table;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -12,8 +13,11 @@ use world::{Rng, Timestamp};
 use crate::config::FirstIds;
 use crate::dialect::IdStyle;
 use crate::policy::Identifier;
+use crate::protocol::ChallengeState;
 use crate::wfe::jwk::Jwk;
 pub use objects::{Account, Authorization, Challenge, ChallengeKind, Issued, Order, ValidationRecord};
+pub use objects::{Promise, PromiseKey};
+pub use table::{Changed, Table};
 
 /// Challenge tokens: the pinned ones first, then random ones.
 #[derive(Debug)]
@@ -32,6 +36,13 @@ impl Tokens {
     pub fn take(&mut self) -> String {
         self.pinned.pop_front().unwrap_or_else(|| URL_SAFE_NO_PAD.encode(self.rng.bytes::<32>()))
     }
+
+    /// This one is taken: it is not handed out again.
+    fn spent(&mut self, token: &str) {
+        if let Some(index) = self.pinned.iter().position(|pinned| pinned == token) {
+            self.pinned.remove(index);
+        }
+    }
 }
 
 /// Where the identifiers of new objects come from.
@@ -48,7 +59,7 @@ impl Ids {
         Ids { style, next: first, rng }
     }
 
-    fn take<T>(&mut self, used: &BTreeMap<u64, T>, next: impl Fn(&mut FirstIds) -> &mut u64) -> u64 {
+    fn take<T>(&mut self, used: &Table<u64, T>, next: impl Fn(&mut FirstIds) -> &mut u64) -> u64 {
         loop {
             let id = match self.style {
                 IdStyle::Decimal => {
@@ -69,13 +80,15 @@ impl Ids {
 #[derive(Debug)]
 pub struct Db {
     /// Accounts.
-    pub accounts: BTreeMap<u64, Account>,
+    pub accounts: Table<u64, Account>,
     /// Orders.
-    pub orders: BTreeMap<u64, Order>,
+    pub orders: Table<u64, Order>,
     /// Authorizations.
-    pub authorizations: BTreeMap<u64, Authorization>,
+    pub authorizations: Table<u64, Authorization>,
     /// Certificates by serial number.
-    pub certificates: BTreeMap<Box<str>, Issued>,
+    pub certificates: Table<Box<str>, Issued>,
+    /// What was promised in answers and is not done. Kept only where it must outlive the process.
+    pub promises: Table<PromiseKey, Promise>,
     /// The serial numbers in the order of issuance.
     pub issuance: Vec<Box<str>>,
     /// Where tokens come from.
@@ -104,10 +117,11 @@ impl Db {
     /// An empty database.
     pub fn new(ids: Ids, tokens: Tokens) -> Self {
         Db {
-            accounts: BTreeMap::new(),
-            orders: BTreeMap::new(),
-            authorizations: BTreeMap::new(),
-            certificates: BTreeMap::new(),
+            accounts: Table::default(),
+            orders: Table::default(),
+            authorizations: Table::default(),
+            certificates: Table::default(),
+            promises: Table::default(),
             issuance: Vec::new(),
             tokens,
             latest_order: BTreeMap::new(),
@@ -190,6 +204,87 @@ impl Db {
         self.issued_sets.insert(set_key(&issued.identifiers), issued.at);
         self.certificates.insert(issued.serial.clone(), issued);
     }
+
+    /// Puts back what was kept, into a database that has nothing yet, and has changes noted from then on.
+    /// With `reusable`, orders can be given again to requests for the same identifiers.
+    pub fn restore(&mut self, kept: Kept, reusable: bool) {
+        for (id, account) in kept.accounts {
+            self.ids.next.first_account = self.ids.next.first_account.max(id.saturating_add(1));
+            self.put_account(id, account);
+        }
+        let mut valid = Vec::new();
+        for (id, authorization) in kept.authorizations {
+            self.ids.next.first_authorization = self.ids.next.first_authorization.max(id.saturating_add(1));
+            self.tokens.spent(&authorization.token);
+            let passed = authorization.challenges.iter().filter(|c| c.status == ChallengeState::Valid);
+            if let Some(at) = passed.filter_map(|challenge| challenge.validated).max() {
+                valid.push((at, authorization.expires, id));
+            }
+            self.authorizations.insert(id, authorization);
+        }
+        valid.sort_unstable();
+        for (_, _, id) in valid {
+            if let Some(authorization) = self.authorizations.get(&id) {
+                self.latest_valid.insert((authorization.account, authorization.identifier.clone()), id);
+            }
+        }
+        for (id, order) in kept.orders {
+            self.ids.next.first_order = self.ids.next.first_order.max(id.saturating_add(1));
+            if reusable {
+                self.latest_order.insert((order.account, order.identifiers.clone()), id);
+            }
+            self.orders_of.entry(order.account).or_default().push(id);
+            self.orders.insert(id, order);
+        }
+        kept.certificates.into_iter().for_each(|issued| self.add_certificate(issued));
+        for (key, promise) in kept.promises {
+            self.promises.insert(key, promise);
+        }
+        self.accounts.note_changes();
+        self.orders.note_changes();
+        self.authorizations.note_changes();
+        self.certificates.note_changes();
+        self.promises.note_changes();
+    }
+
+    /// A copy, to be compared with.
+    #[cfg(test)]
+    pub(crate) fn clone_for_tests(&self) -> Self {
+        let mut copy = self.emptied();
+        copy.accounts = self.accounts.clone();
+        copy.orders = self.orders.clone();
+        copy.authorizations = self.authorizations.clone();
+        copy.certificates = self.certificates.clone();
+        copy.promises = self.promises.clone();
+        copy.issuance = self.issuance.clone();
+        copy.latest_order = self.latest_order.clone();
+        copy.latest_valid = self.latest_valid.clone();
+        copy.orders_of = self.orders_of.clone();
+        copy.issued_sets = self.issued_sets.clone();
+        copy
+    }
+
+    /// The same source of identifiers and tokens, and nothing else.
+    pub(crate) fn emptied(&self) -> Self {
+        let ids = Ids { style: self.ids.style, next: self.ids.next.clone(), rng: self.ids.rng.clone() };
+        let tokens = Tokens { pinned: self.tokens.pinned.clone(), rng: self.tokens.rng.clone() };
+        Db::new(ids, tokens)
+    }
+}
+
+/// What a database consists of; all else follows from it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Kept {
+    /// Accounts.
+    pub accounts: Vec<(u64, Account)>,
+    /// Orders, in the order in which they were made.
+    pub orders: Vec<(u64, Order)>,
+    /// Authorizations.
+    pub authorizations: Vec<(u64, Authorization)>,
+    /// Certificates, in the order of issuance.
+    pub certificates: Vec<Issued>,
+    /// What was promised and is not done.
+    pub promises: Vec<(PromiseKey, Promise)>,
 }
 
 /// The last part of a challenge's URL in Boulder: the first four bytes of the 128-bit FNV-1a hash of token

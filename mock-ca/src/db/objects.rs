@@ -9,6 +9,7 @@ use world::Timestamp;
 use crate::policy::Identifier;
 use crate::problem::Problem;
 use crate::protocol::{AccountState, AuthorizationState, ChallengeState, OrderState};
+use crate::ra::Task;
 use crate::wfe::jwk::Jwk;
 
 /// An account.
@@ -208,6 +209,26 @@ impl Issued {
     pub fn names(&self) -> Vec<String> {
         self.identifiers.iter().map(|identifier| identifier.value().into_owned()).collect()
     }
+}
+
+/// Which promise it is. There is at most one issuance of an order, and one validation of each attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum PromiseKey {
+    /// The issuance of an order.
+    Issue(u64),
+    /// An authorization's n-th validation.
+    Validate(u64, u32),
+}
+
+/// Work behind an answer that was given.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Promise {
+    /// Issue the certificate of an order, which is the key, for this request (PKCS #10, DER).
+    Issue(#[serde(with = "base64_bytes")] Box<[u8]>),
+    /// Validate a challenge.
+    Validate(Box<Task>),
 }
 
 /// Bytes as base64url text.

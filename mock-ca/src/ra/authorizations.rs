@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use world::Timestamp;
 
 use crate::config::Config;
@@ -94,7 +95,7 @@ pub fn live_authorization(db: &mut Db, id: u64, now: Timestamp) -> Result<&mut A
 }
 
 /// What there is to validate.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Task {
     /// The authorization.
     pub authorization: u64,

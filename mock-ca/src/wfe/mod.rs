@@ -206,7 +206,7 @@ fn decide(
         Some(verified) => verified.admit(ca, &mut state, incoming, account)?,
     };
     let mut call = Call { ca, state: &mut state, incoming, requester, payload, now };
-    match endpoint {
+    let reply = match endpoint {
         Endpoint::Directory => Ok(directory::directory(&mut call)),
         Endpoint::NewNonce => Ok(directory::new_nonce(&call)),
         Endpoint::NewAccount => accounts::create(&mut call, account),
@@ -223,7 +223,9 @@ fn decide(
         Endpoint::RenewalInfo => renewal::show(&mut call),
         Endpoint::RevokeCert => certificates::revoke(&mut call),
         Endpoint::Issuance => Err(Problem::missing("No such resource")),
-    }
+    }?;
+    call.state.promise(&reply.jobs);
+    Ok(reply)
 }
 
 fn allowed(get: bool, post: bool) -> String {

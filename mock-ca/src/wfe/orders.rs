@@ -313,7 +313,7 @@ pub(crate) fn finalize(call: &mut Call<'_>) -> Result<Reply, Problem> {
     let faults = &call.incoming.struck.effects;
     if call.ca.config().async_finalize || faults.stuck.is_some() {
         let reply = reply(call, 200, id, true, "issuance begins".to_owned())?;
-        return Ok(reply.then(Job::Issue { order: id, csr: Box::new(csr) }));
+        return Ok(reply.then(Job::Issue { order: id, csr: Box::new(csr), request: der.into() }));
     }
     let event = match issuance::prepare(call.state, id, call.now, call.ca.config(), &faults.issuance) {
         Ok(plan) => {

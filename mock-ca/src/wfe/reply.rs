@@ -10,6 +10,8 @@ use time::macros::format_description;
 use world::Timestamp;
 
 use crate::ca::csr::Csr;
+use crate::config::Config;
+use crate::db::{Promise, PromiseKey};
 use crate::dialect::Dialect;
 use crate::draws::Drawn;
 use crate::journal::Event;
@@ -28,7 +30,35 @@ pub(crate) enum Job {
         order: u64,
         /// What it asks for.
         csr: Box<Csr>,
+        /// The request itself, DER.
+        request: Box<[u8]>,
     },
+}
+
+impl Job {
+    /// What it is in the store.
+    pub(crate) fn promise(&self) -> (PromiseKey, Promise) {
+        match self {
+            Job::Validate(task) => (
+                PromiseKey::Validate(task.authorization, task.attempt),
+                Promise::Validate(Box::new(task.clone())),
+            ),
+            Job::Issue { order, request, .. } => (PromiseKey::Issue(*order), Promise::Issue(request.clone())),
+        }
+    }
+
+    /// What was promised by an earlier process; `None` when this one cannot do it.
+    pub(crate) fn resumed(key: PromiseKey, promise: Promise, config: &Config) -> Option<Self> {
+        match (key, promise) {
+            (_, Promise::Validate(task)) => Some(Job::Validate(*task)),
+            (PromiseKey::Issue(order), Promise::Issue(request)) => {
+                let csr =
+                    Box::new(Csr::parse(&request, &config.dialect.table().csr, &config.blocked_keys).ok()?);
+                Some(Job::Issue { order, csr, request })
+            }
+            (PromiseKey::Validate(..), Promise::Issue(_)) => None,
+        }
+    }
 }
 
 /// An answer that was decided.
@@ -44,6 +74,10 @@ pub(crate) struct Reply {
     pub(crate) draws: Vec<Drawn>,
     pub(crate) jobs: Vec<Job>,
 }
+
+/// Headers that do not depend on what was decided.
+const KEPT_IN_FAILURE: [&str; 4] =
+    ["replay-nonce", "cache-control", "access-control-allow-origin", "access-control-expose-headers"];
 
 /// RFC 9110 section 5.6.7.
 const HTTP_DATE: &[BorrowedFormatItem<'_>] =
@@ -118,6 +152,18 @@ impl Reply {
             reply.header(name, value.clone());
         }
         reply.reason = denied.reason();
+        reply
+    }
+
+    /// What was decided could not be kept, and has not happened.
+    pub(crate) fn lost(self, dialect: &Dialect) -> Self {
+        let mut reply = Self::problem(&Problem::internal("The server could not store its state"), dialect);
+        let stays = |(name, value): &(String, String)| {
+            KEPT_IN_FAILURE.contains(&name.as_str()) || value.ends_with(";rel=\"index\"")
+        };
+        reply.headers.extend(self.headers.into_iter().filter(stays));
+        reply.account = self.account;
+        reply.draws = self.draws;
         reply
     }
 

@@ -21,7 +21,7 @@ use hickory_proto::rr::{RData, Record, RecordType};
 use http::Method;
 use mock_ca::config::Perspective;
 use mock_ca::dialect::{Dialect, Endpoint};
-use mock_ca::{Ca, Config};
+use mock_ca::{Ca, Config, StateDir};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use world::http::{Client, Response};
@@ -98,6 +98,15 @@ pub struct Stage {
 impl Stage {
     /// Starts CA, web server and nameserver. On real sockets all of them are on the loopback interface.
     pub async fn new(world: &World, change: impl FnOnce(&mut Config)) -> Stage {
+        Self::with_state(world, None, change).await
+    }
+
+    /// The same, with a directory that outlives it.
+    pub async fn with_state(
+        world: &World,
+        state: Option<&StateDir>,
+        change: impl FnOnce(&mut Config),
+    ) -> Stage {
         let ip = |name: &str| match world.sim_net() {
             Some(net) => net.addresses(name)[0],
             None => IpAddr::from(Ipv4Addr::LOCALHOST),
@@ -117,7 +126,7 @@ impl Stage {
             ..Config::default()
         };
         change(&mut config);
-        let ca = Ca::new(acme.clone(), config).unwrap();
+        let ca = Ca::open(acme.clone(), config, state).unwrap();
         let server = ca.clone();
         acme.spawn("acme server", async move { server.serve_on(listener).await.unwrap() });
         let stage = Stage { world: world.clone(), ca, site, zone, pages };
