@@ -23,20 +23,12 @@ enum Failure {
     Settings(#[from] SettingsError),
     #[error(transparent)]
     Start(#[from] StartError),
-    #[error("-{0} is not in this version")]
-    NotHere(&'static str),
     #[error(transparent)]
     System(#[from] std::io::Error),
 }
 
 fn at(path: &Path) -> impl Fn(std::io::Error) -> Failure {
     move |source| Failure::File { path: path.to_owned(), source }
-}
-
-/// Flags that nothing is behind yet.
-fn check(options: &Options) -> Result<(), Failure> {
-    let flags = [("state", options.state.is_some())];
-    flags.iter().find(|(_, given)| *given).map_or(Ok(()), |(flag, _)| Err(Failure::NotHere(flag)))
 }
 
 /// A line of the log. That nobody reads it any more must not stop the server.
@@ -108,7 +100,6 @@ fn look_up(host: &str, port: u16) -> std::io::Result<Vec<SocketAddr>> {
 }
 
 fn serve(options: Options) -> Result<(), Failure> {
-    check(&options)?;
     let environment = Environment::read(|name| std::env::var(name).ok());
     let settings = read(&options, &environment, look_up)?;
     let seed = match options.seed {

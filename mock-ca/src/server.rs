@@ -328,6 +328,7 @@ impl Ca {
         self.resume();
         let web = &self.0.web;
         let acceptor = Acceptor::new(&self.0.world, vec![web.leaf.clone()], &web.key)?;
+        let acceptor = acceptor.with_alpn(&world::http::ALPN);
         world::http::serve(self.0.world.clone(), listener, Some(acceptor), self.router()).await;
         Ok(())
     }
@@ -364,6 +365,16 @@ impl Ca {
     pub(crate) fn state(&self) -> StateGuard<'_> {
         let state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
         StateGuard { state, store: self.0.store.as_ref() }
+    }
+
+    /// Changes the state from outside of the ACME API, and waits until that is stored.
+    pub(crate) async fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> Result<T, Lost> {
+        let since = self.0.store.as_ref().map(Store::now);
+        let value = change(&mut self.state());
+        match (&self.0.store, since) {
+            (Some(store), Some(since)) => store.written(since).await.map(|()| value),
+            _ => Ok(value),
+        }
     }
 
     /// Waits until all that an answer shows is stored.

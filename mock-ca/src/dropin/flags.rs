@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use world::goflag::{Flag, Kind, Parsed, Stop, parse, usage};
 
 use crate::dialect::DialectName;
+use crate::state::{Durability, StateDir};
 
 /// Where Pebble looks for its configuration unless it is told.
 pub(super) const CONFIG: &str = "test/config/pebble-config.json";
@@ -47,6 +48,12 @@ pub const FLAGS: &[Flag] = &[
     ),
     Flag::new("clock", Kind::Text, "real", "`real|virtual`: virtual can be moved by /rehearse/clock"),
     Flag::new("state", Kind::Text, "", "`DIR` to keep accounts, orders, certificates and keys in"),
+    Flag::new(
+        "state-durability",
+        Kind::Text,
+        "machine",
+        "What an answer outlives with -state: the `machine` (each write waits for the disk) or the process",
+    ),
     Flag::new("faults", Kind::Text, "", "Fault script `FILE`"),
     Flag::new("fault", Kind::Texts, "", "One fault rule, `SPEC`; can be given more than once"),
     Flag::new("journal", Kind::Text, "", "`FILE` to write the journal to, a line of JSON for each entry"),
@@ -109,7 +116,7 @@ pub struct Options {
     /// Which clock.
     pub clock: ClockKind,
     /// Where state is kept.
-    pub state: Option<PathBuf>,
+    pub state: Option<StateDir>,
     /// Script of faults.
     pub faults: Option<PathBuf>,
     /// Rules of faults, each in a line.
@@ -155,6 +162,8 @@ impl Options {
             ("letsencrypt-prod", Some(Preset::LetsencryptProd)),
             ("letsencrypt-staging", Some(Preset::LetsencryptStaging)),
         ];
+        let durabilities = [("machine", Durability::Machine), ("process", Durability::Process)];
+        let durability = one_of(program, &parsed, "state-durability", &durabilities)?;
         let clocks = [("real", ClockKind::Real), ("virtual", ClockKind::Virtual)];
         Ok(Options {
             config: PathBuf::from(parsed.text("config")),
@@ -171,7 +180,7 @@ impl Options {
                 _ => one_of(program, &parsed, "preset", &presets)?,
             },
             clock: one_of(program, &parsed, "clock", &clocks)?,
-            state: path("state"),
+            state: path("state").map(|path| StateDir { path, durability }),
             faults: path("faults"),
             fault: parsed.texts("fault").to_vec(),
             journal: path("journal"),
@@ -233,7 +242,7 @@ mod tests {
         assert_eq!(options.dialect, DialectName::Boulder);
         assert_eq!((options.preset, options.clock), (Some(Preset::LetsencryptStaging), ClockKind::Virtual));
         assert_eq!((options.fault, options.seed), (vec!["a".to_owned(), "b".to_owned()], Some(7)));
-        assert_eq!((options.management.as_deref(), options.state), (Some(""), Some(PathBuf::from("d"))));
+        assert_eq!((options.management.as_deref(), options.state), (Some(""), Some(StateDir::new("d"))));
     }
 
     #[test]

@@ -127,7 +127,7 @@ pub async fn start(
         Some(address) => Some((address, listen(world, address, "management").await?)),
         None => None,
     };
-    let ca = Ca::new(world.clone(), settings.config.clone())?;
+    let ca = Ca::open(world.clone(), settings.config.clone(), settings.state.as_ref())?;
     let acceptor = acceptor(world, settings, &ca)?;
     let seen = ca.clone();
     ca.journal().listen(move |entry| watch(&seen, entry));
@@ -136,6 +136,8 @@ pub async fn start(
         let serving = world::http::serve(world.clone(), listener, Some(acceptor.clone()), router);
         servers.spawn(name, serving);
     };
+    // What was promised before the process ended.
+    ca.resume();
     let mut lines = Vec::new();
     let mut management = None;
     match beside {

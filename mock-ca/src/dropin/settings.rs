@@ -15,6 +15,7 @@ use super::hierarchy::{HierarchyOptions, IssuerKey};
 use crate::config::{Config, Randomness};
 use crate::dialect::DialectName;
 use crate::faults::{Script, ScriptError};
+use crate::state::StateDir;
 
 /// What the server is started with.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +31,8 @@ pub struct Settings {
     pub identity: Option<(PathBuf, PathBuf)>,
     /// The hierarchy.
     pub hierarchy: HierarchyOptions,
+    /// Where state is kept; `None` is in memory only.
+    pub state: Option<StateDir>,
     /// What was not understood, in sentences.
     pub warnings: Vec<String>,
 }
@@ -167,7 +170,8 @@ pub fn read(
     }
     config.strict |= options.strict;
     let warnings = environment.warnings.clone();
-    Ok(Settings { config, listen, management, identity, hierarchy, warnings })
+    let state = options.state.clone();
+    Ok(Settings { config, listen, management, identity, hierarchy, state, warnings })
 }
 
 /// The rules of the script, and then those of the flags.

@@ -80,6 +80,7 @@ pub enum Event {
         /// The name.
         name: String,
         /// The type of record: `TXT`, `CAA`.
+        #[serde(rename = "type")]
         kind: String,
         /// The response code (`NOERROR`, `SERVFAIL`), or why there is none (`timeout`).
         rcode: String,

@@ -13,6 +13,8 @@ use super::answer::{body, empty, field, text};
 use super::authorities::Part;
 use crate::Ca;
 use crate::dialect::DialectName;
+use crate::server::State;
+use crate::state::Lost;
 use crate::wfe::reply::Reply;
 
 /// What is behind a path.
@@ -139,11 +141,16 @@ async fn set_renewal_info(ca: &Ca, method: &Method, from: Body) -> Response {
         return empty(StatusCode::BAD_REQUEST);
     };
     let serial = world::hex(certificate.raw_serial());
-    let mut state = ca.state();
-    match state.db.certificates.get_mut(serial.as_str()).filter(|issued| *issued.leaf == *der) {
+    let answer = text("ARIResponse");
+    let changed = ca.change(|state| set(state, &serial, &der, answer)).await;
+    changed.unwrap_or_else(|Lost| empty(StatusCode::INTERNAL_SERVER_ERROR))
+}
+
+fn set(state: &mut State, serial: &str, der: &[u8], answer: Option<&str>) -> Response {
+    match state.db.certificates.get_mut(serial).filter(|issued| *issued.leaf == *der) {
         None => empty(StatusCode::NOT_FOUND),
         Some(issued) => {
-            issued.renewal_info = text("ARIResponse").filter(|text| !text.is_empty()).map(Into::into);
+            issued.renewal_info = answer.filter(|text| !text.is_empty()).map(Into::into);
             empty(StatusCode::OK)
         }
     }
