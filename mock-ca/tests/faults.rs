@@ -427,21 +427,3 @@ fn the_journal_is_asked_over_http() {
         }
     });
 }
-
-/// The seeds of the fuzz target: each is read, or refused with a place, and what is read is written and read again.
-#[test]
-fn the_seeds_of_the_fuzz_target_are_read() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios/fuzz/seeds/faults");
-    let mut good = 0;
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
-        match text.parse::<Script>() {
-            Ok(script) => {
-                good += 1;
-                assert_eq!(serde_json::to_string(&script).unwrap().parse::<Script>().unwrap(), script);
-            }
-            Err(error) => assert!(error.line > 0 && error.column > 0),
-        }
-    }
-    assert!(good >= 4);
-}

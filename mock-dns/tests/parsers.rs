@@ -1,5 +1,5 @@
 //! Texts that somebody else writes: zone files and rules. The seeds of the fuzz targets (`scenarios/fuzz`,
-//! targets `zone` and `rules`), damaged and whole, and zones against a model of RFC 4592.
+//! targets `zone` and `rules`), damaged by chance, and zones against a model of RFC 4592.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -7,23 +7,23 @@
     reason = "helpers of tests fail as tests do"
 )]
 
+#[path = "../../scenarios/fuzz/harness/rules.rs"]
+mod rules;
+#[path = "../../scenarios/fuzz/harness/seeds.rs"]
+#[allow(dead_code, reason = "the cuts are in tests/seeds.rs")]
+mod seeds;
+#[path = "../../scenarios/fuzz/harness/zone.rs"]
+mod zone;
+
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use hickory_proto::op::{Message, MessageType, OpCode, Query, ResponseCode};
 use hickory_proto::rr::Name;
-use mock_dns::{Config, Dns, Record, RecordType, Rule, Transport, Zone};
+use mock_dns::{Config, Dns, Record, RecordType, Transport, Zone};
 use proptest::prelude::*;
 
-const QUERY: &[u8] = b"\0\x07\0\0\0\x01\0\0\0\0\0\0\x01x\x07example\x04test\0\0\x10\0\x01";
-
-fn seeds(of: &str) -> Vec<String> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/fuzz/seeds").join(of);
-    let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.sort();
-    let texts: Vec<String> = paths.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect();
-    assert!(!texts.is_empty());
-    texts
+fn texts(of: &str) -> Vec<String> {
+    seeds::of(of).into_iter().filter_map(|(_, bytes)| String::from_utf8(bytes).ok()).collect()
 }
 
 fn run<T: Send + 'static, F>(body: impl FnOnce(world::World) -> F + Send + 'static) -> T
@@ -33,47 +33,9 @@ where
     world::sim::run(world::sim::Config::default(), body).unwrap_or_else(|stopped| panic!("{stopped}")).value
 }
 
-/// What is read is written, and read back as the same. Whether it was read.
-fn zone_file(text: String) -> bool {
-    run(|world| async move {
-        let dns = Dns::new(world.clone(), Config::default()).unwrap();
-        if dns.add_zone_file(&text, Some("example.test")).is_err() {
-            return false;
-        }
-        let zone = dns.zones().pop().unwrap();
-        let written = dns.zone_file(&zone).unwrap();
-        let again = Dns::new(world, Config::default()).unwrap();
-        again.add_zone_file(&written, None).unwrap_or_else(|error| panic!("{error}\n{written}"));
-        assert_eq!(again.zone_file(&zone).unwrap(), written);
-        true
-    })
-}
-
-/// What is accepted decides queries. Whether it was accepted.
-fn rules(text: &str) -> bool {
-    let Ok(rules) = serde_json::from_str::<Vec<Rule>>(text) else { return false };
-    run(|world| async move {
-        let zones = vec![Zone::new("example.test", vec![Record::new("*", RecordType::TXT, "text")])];
-        let Ok(dns) = Dns::new(world, Config { rules, ..Config::new(zones) }) else { return false };
-        for n in 0..12 {
-            let transport = if n % 2 == 0 { Transport::Udp } else { Transport::Tcp };
-            dns.answer(QUERY.to_vec(), "10.0.0.9:5353".parse().unwrap(), transport).await;
-        }
-        true
-    })
-}
-
-#[test]
-fn the_seeds_are_read_or_refused() {
-    let read: Vec<bool> = seeds("zone").into_iter().map(zone_file).collect();
-    assert_eq!(read, [false, true, false, false, false], "escapes, every-form, not-alone, open, rare-types");
-    let accepted: Vec<bool> = seeds("rules").iter().map(|text| rules(text)).collect();
-    assert_eq!(accepted, [true, true, false], "every-action, greatest, never");
-}
-
 fn damaged(of: &'static str) -> impl Strategy<Value = String> {
     let edits = prop::collection::vec((any::<prop::sample::Index>(), "[ -~\n\u{e9}]{0,3}"), 1..5);
-    (prop::sample::select(seeds(of)), edits).prop_map(|(text, edits)| {
+    (prop::sample::select(texts(of)), edits).prop_map(|(text, edits)| {
         let mut chars: Vec<char> = text.chars().collect();
         for (at, put) in edits {
             let at = at.index(chars.len());
@@ -119,12 +81,12 @@ proptest! {
 
     #[test]
     fn damaged_zone_files(text in damaged("zone")) {
-        zone_file(text);
+        zone::run(text.as_bytes());
     }
 
     #[test]
     fn damaged_rules(text in damaged("rules")) {
-        rules(&text);
+        rules::run(text.as_bytes());
     }
 
     #[test]

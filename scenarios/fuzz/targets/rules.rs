@@ -1,22 +1,9 @@
 //! Scripts of rules: whatever is accepted decides queries without a panic.
 #![no_main]
 
-use mock_dns::{Config, Dns, Record, RecordType, Rule, Transport, Zone};
+#[path = "../harness/rules.rs"]
+mod harness;
 
-const QUERY: &[u8] = b"\0\x07\0\0\0\x01\0\0\0\0\0\0\x01x\x07example\x04test\0\0\x10\0\x01";
-
-libfuzzer_sys::fuzz_target!(|text: &[u8]| {
-    let Ok(rules) = serde_json::from_slice::<Vec<Rule>>(text) else { return };
-    let run = world::sim::run(world::sim::Config::default(), |world| async move {
-        let zones = vec![Zone::new("example.test", vec![Record::new("*", RecordType::TXT, "text")])];
-        let dns = Dns::new(world, Config { rules, ..Config::new(zones) }).ok()?;
-        for transport in [Transport::Udp, Transport::Tcp, Transport::Udp, Transport::Tcp] {
-            let from = std::net::SocketAddr::from(([10, 0, 0, 9], 5353));
-            dns.answer(QUERY.to_vec(), from, transport).await;
-        }
-        Some(())
-    });
-    if let Err(stopped) = run {
-        panic!("{stopped}");
-    }
+libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+    harness::run(input);
 });
