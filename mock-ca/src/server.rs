@@ -12,7 +12,7 @@ use axum::extract::{RawPathParams, Request};
 use axum::response::Response;
 use axum::routing::any;
 use http::{Method, header};
-use http_body_util::{BodyExt as _, Limited};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use world::http::{Peer, Url};
 use world::tls::Acceptor;
 use world::{PublicKey, Rng, TaskGroup, World};
@@ -39,7 +39,7 @@ use crate::wfe::jwk::Jwk;
 use crate::wfe::nonce::Nonces;
 use crate::wfe::reply::{Job, Reply};
 use crate::wfe::urls::Urls;
-use crate::wfe::{self, Incoming};
+use crate::wfe::{self, Incoming, NoBody};
 
 /// The names of what is kept secret.
 const HIERARCHY: &str = "hierarchy";
@@ -524,8 +524,10 @@ impl Ca {
     async fn read(&self, params: Vec<String>, request: Request) -> Incoming {
         let (parts, body) = request.into_parts();
         let peer: Option<IpAddr> = parts.extensions.get::<Peer>().map(|peer| peer.0.ip());
-        // `None`: too long, or broken off, when nobody reads the answer.
-        let body = Limited::new(body, self.dialect().body_max).collect().await.ok();
+        let body = Limited::new(body, self.dialect().body_max).collect().await;
+        let body = body
+            .map(http_body_util::Collected::to_bytes)
+            .map_err(|error| if error.is::<LengthLimitError>() { NoBody::TooLong } else { NoBody::NotWhole });
         let host = match parts.uri.authority() {
             Some(authority) => Some(authority.as_str()),
             None => parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()),
@@ -536,7 +538,7 @@ impl Ca {
             path: parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
             params,
             headers: parts.headers,
-            body: body.map(http_body_util::Collected::to_bytes),
+            body,
             peer,
             struck: apply::Struck::default(),
             caa_problem: None,

@@ -1,6 +1,7 @@
 //! HTTP over the world: an axum router served on a [`crate::Listener`] (HTTP/1.1 and HTTP/2), and an HTTP/1.1
 //! client with kept connections.
 
+mod body;
 mod client;
 mod connector;
 mod pace;

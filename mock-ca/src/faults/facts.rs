@@ -116,7 +116,7 @@ pub(crate) fn read(
         claims.identifiers = names_of(db, object);
     }
     let named = object.is_none() && endpoint.is_some_and(names_in_payload);
-    let body = incoming.body.as_deref().filter(|body| !body.is_empty() && (named || for_rules));
+    let body = incoming.body.as_deref().ok().filter(|body| !body.is_empty() && (named || for_rules));
     let jws = body.and_then(|body| serde_json::from_slice::<Flattened>(body).ok());
     let Some(jws) = jws else { return claims };
     if let Some(found) = named.then(|| part::<Named>(&jws.payload)).flatten() {

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use http::header;
 
-use super::Incoming;
 use super::jwk::Jwk;
 use super::jws::{Identity, Jws, Payload};
+use super::{Incoming, NoBody};
 use crate::Ca;
 use crate::dialect::{Endpoint, Signer};
 use crate::problem::{Problem, ProblemKind};
@@ -46,8 +46,10 @@ pub(crate) fn verify(ca: &Ca, incoming: &Incoming, signer: Signer) -> Result<Ver
             "HTTP requests should NOT contain Replay-Nonce header. Use JWS nonce field",
         ));
     }
-    let too_long = || Problem::answer(dialect.answers.body_too_long, "request body too large");
-    let body = incoming.body.as_ref().ok_or_else(too_long)?;
+    let body = incoming.body.as_ref().map_err(|why| match why {
+        NoBody::TooLong => Problem::answer(dialect.answers.body_too_long, "request body too large"),
+        NoBody::NotWhole => Problem::malformed("request body is not whole: it broke off or came too slowly"),
+    })?;
     let jws = Jws::parse(body, dialect)?;
     let (requester, key) = match (signer, jws.identity()?) {
         (Signer::Key | Signer::Either, Some(Identity::Key(key))) => {

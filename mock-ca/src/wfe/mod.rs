@@ -46,14 +46,22 @@ pub(crate) struct Incoming {
     /// What stands in the places of the route's path.
     pub(crate) params: Vec<String>,
     pub(crate) headers: HeaderMap,
-    /// `None` when it was too long.
-    pub(crate) body: Option<Bytes>,
+    pub(crate) body: Result<Bytes, NoBody>,
     pub(crate) peer: Option<IpAddr>,
     pub(crate) urls: Urls,
     /// What it claims, and what the fault script does to it.
     pub(crate) struck: Struck,
     /// What CAA records say that were looked at for this request, if it finalizes an order.
     pub(crate) caa_problem: Option<Problem>,
+}
+
+/// Why there is no body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoBody {
+    /// It is longer than the dialect allows.
+    TooLong,
+    /// It broke off, or did not come in time.
+    NotWhole,
 }
 
 /// A request whose signature is verified, and what it is about to change.

@@ -21,6 +21,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
 use tower::Service as _;
 
+use super::body::BodyTime;
 use super::hyper_timer;
 use super::pace::{Pace, PaceTimer, Paced};
 use crate::clock::Sleep;
@@ -55,6 +56,8 @@ pub struct ServeLimits {
     pub handshake: Duration,
     /// From the first byte of a request to the end of its headers (HTTP/1.1). Default 30 s.
     pub head: Duration,
+    /// From the first moment that a request's body is waited for to its end. Default 30 s.
+    pub body: Duration,
     /// How long a connection may stay without a request before it is closed. Default 30 s.
     pub idle: Duration,
     /// Size of request line and headers, in bytes; more is answered with 431. Default 64 KiB.
@@ -69,6 +72,7 @@ impl Default for ServeLimits {
             connections: 8192,
             handshake: Duration::from_secs(10),
             head: Duration::from_secs(30),
+            body: Duration::from_secs(30),
             idle: Duration::from_secs(30),
             head_bytes: 64 * 1024,
             streams: 250,
@@ -108,7 +112,8 @@ pub async fn serve_within(
         let (server, tls, router) = (server.clone(), tls.clone(), router.clone());
         connections.spawn(&name, async move {
             let _place = place;
-            let service = Routed { router, peer: Peer(peer) };
+            let due = BodyTime { world: server.world.clone(), limit: server.limits.body };
+            let service = Routed { router, peer: Peer(peer), due };
             match tls {
                 None => server.http1(stream, service).await,
                 Some(tls) => {
@@ -216,6 +221,7 @@ impl Busy {
 struct Routed {
     router: Router,
     peer: Peer,
+    due: BodyTime,
 }
 
 impl hyper::service::Service<Request<Incoming>> for Routed {
@@ -226,7 +232,7 @@ impl hyper::service::Service<Request<Incoming>> for Routed {
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         request.extensions_mut().insert(self.peer);
         // A router is a reference count; it is always ready.
-        Answering(self.router.clone().call(request))
+        Answering(self.router.clone().call(request.map(|body| self.due.within(body))))
     }
 }
 
