@@ -269,7 +269,7 @@ fn default_ttl() -> u32 {
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn record_type_text<S: Serializer>(kind: &RecordType, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(kind)
+    serializer.serialize_str(&rdata::type_text(*kind))
 }
 
 /// A record type by its mnemonic, for `#[serde(deserialize_with)]`.

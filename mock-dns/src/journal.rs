@@ -10,6 +10,7 @@ use hickory_proto::rr::RecordType;
 use serde::{Deserialize, Serialize, Serializer};
 use world::Timestamp;
 
+use crate::rdata::type_text;
 use crate::script::code_name;
 
 /// How a query came.
@@ -66,7 +67,7 @@ pub struct QueryLogEntry {
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn kind_text<S: Serializer>(kind: &RecordType, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(kind)
+    serializer.serialize_str(&type_text(*kind))
 }
 
 fn shared_text<S: Serializer>(text: &Arc<str>, serializer: S) -> Result<S::Ok, S::Error> {
@@ -79,7 +80,8 @@ fn shared_optional<S: Serializer>(text: &Option<Arc<str>>, serializer: S) -> Res
 
 impl fmt::Display for QueryLogEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let QueryLogEntry { from, transport, name, kind, code, answers, .. } = self;
+        let QueryLogEntry { from, transport, name, code, answers, .. } = self;
+        let kind = type_text(self.kind);
         write!(f, "{transport} {from} {name} {kind} ")?;
         if self.dropped {
             f.write_str("dropped")?;

@@ -23,7 +23,11 @@ use mock_dns::{Config, Dns, Record, RecordType, Transport, Zone};
 use proptest::prelude::*;
 
 fn texts(of: &str) -> Vec<String> {
-    seeds::of(of).into_iter().filter_map(|(_, bytes)| String::from_utf8(bytes).ok()).collect()
+    seeds::of(of)
+        .into_iter()
+        .filter_map(|(_, bytes)| String::from_utf8(bytes).ok())
+        .filter(|text| !text.is_empty())
+        .collect()
 }
 
 fn run<T: Send + 'static, F>(body: impl FnOnce(world::World) -> F + Send + 'static) -> T

@@ -77,6 +77,12 @@ pub(crate) fn record_type(text: &str) -> Option<RecordType> {
     number.map(RecordType::from).or_else(|| RecordType::from_str(&text).ok())
 }
 
+/// A type as [`record_type`] reads it: what has no mnemonic that is read is `TYPE` and its number.
+pub(crate) fn type_text(kind: RecordType) -> String {
+    let mnemonic = kind.to_string();
+    if record_type(&mnemonic) == Some(kind) { mnemonic } else { format!("TYPE{}", u16::from(kind)) }
+}
+
 /// Whether a type stands for a question or for the protocol's own needs: no zone holds it.
 pub(crate) fn is_meta(kind: RecordType) -> bool {
     matches!(u16::from(kind), 0 | 41 | 128..=255)

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use hickory_proto::rr::{LowerName, Name, RData, RecordType};
 
 use crate::error::ZoneError;
-use crate::rdata::{zone_file_text, zone_text};
+use crate::rdata::{type_text, zone_file_text, zone_text};
 
 pub(crate) use copy::Copy;
 pub(crate) use file::read as read_file;
@@ -215,7 +215,7 @@ impl Records {
                     "{} {} IN {} {}\n",
                     set.name,
                     set.ttl,
-                    set.kind,
+                    type_text(set.kind),
                     zone_file_text(data)
                 ));
             }

@@ -1,7 +1,7 @@
 //! Bytes to the DNS server of the challenge servers, as a datagram and as a connection: whatever comes back
 //! are responses, and the next question is answered.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use mock_dns::challtest::{ChallTest, Config, Service};
@@ -21,7 +21,7 @@ pub(crate) fn run(bytes: &[u8]) -> bool {
         let ip = IpAddr::from([10, 0, 0, 5]);
         net.add_host("responder", [ip]);
         net.add_host(world.host(), [IpAddr::from([10, 0, 0, 9])]);
-        let mut config = Config { default_ipv4: Some(ip), ..Config::at(ip) };
+        let mut config = Config { default_ipv4: Some(Ipv4Addr::new(10, 0, 0, 5)), ..Config::at(ip) };
         config.bind.retain(|(service, _)| *service == Service::Dns);
         let servers = ChallTest::new(world.process("responder"), config).ok()?;
         let at = servers.serve().await.address(Service::Dns)?;
