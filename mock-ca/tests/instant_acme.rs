@@ -4,51 +4,26 @@
 
 mod support;
 
-use std::pin::Pin;
-
-use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full};
-use instant_acme::{
-    Account, BodyWrapper, BytesResponse, ChallengeType, Error, HttpClient, Identifier, NewAccount, NewOrder,
-    OrderStatus, RetryPolicy,
-};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use instant_acme::{Account, ChallengeType, Identifier, NewAccount, NewOrder, OrderStatus, RetryPolicy};
 use support::{Page, Stage, finalize_body};
 use world::KeyAlgorithm;
-use world::http::Client;
-
-/// Its requests through our client, which knows the CA's root.
-struct Transport(Client);
-
-impl HttpClient for Transport {
-    fn request(
-        &self,
-        request: http::Request<BodyWrapper<Bytes>>,
-    ) -> Pin<Box<dyn Future<Output = Result<BytesResponse, Error>> + Send>> {
-        let client = self.0.clone();
-        Box::pin(async move {
-            let (parts, body) = request.into_parts();
-            let body = body.collect().await.unwrap().to_bytes();
-            let headers: Vec<_> =
-                parts.headers.iter().map(|(n, v)| (n.as_str(), v.to_str().unwrap())).collect();
-            let url = parts.uri.to_string().parse().unwrap();
-            let reply = client.request(parts.method, &url, &headers, body).await;
-            let reply = reply.map_err(|e| Error::Other(Box::new(e)))?;
-            let mut response = http::Response::new(Full::new(reply.body));
-            *response.status_mut() = reply.status;
-            *response.headers_mut() = reply.headers;
-            Ok(response.into())
-        })
-    }
-}
+use world::http::HyperConnector;
+use world::resolver::Resolver;
+use world::tls::Connector;
 
 async fn issue(stage: &Stage) -> String {
-    let http = stage.stranger("transport", KeyAlgorithm::EcdsaP256).http;
+    let world = stage.world.process("client");
+    let tls = Connector::new(&world, &[stage.ca.web_root()]).unwrap();
+    let connector = HyperConnector::new(&world, Resolver::new(&world, Vec::new()), tls);
+    let http = Client::builder(TokioExecutor::new()).build(connector);
     let contact = NewAccount {
         contact: &["mailto:a@example.com"],
         terms_of_service_agreed: true,
         only_return_existing: false,
     };
-    let builder = Account::builder_with_http(Box::new(Transport(http)));
+    let builder = Account::builder_with_http(Box::new(http));
     let (account, _) = builder.create(&contact, stage.ca.directory_url(), None).await.unwrap();
     let names = [Identifier::Dns("example.com".to_owned()), Identifier::Dns("www.example.com".to_owned())];
     let mut order = account.new_order(&NewOrder::new(&names)).await.unwrap();

@@ -148,6 +148,13 @@ pub struct Challenge {
     pub records: Vec<ValidationRecord>,
 }
 
+impl Challenge {
+    /// A challenge that nobody has answered.
+    pub fn pending(kind: ChallengeKind) -> Self {
+        Challenge { kind, status: ChallengeState::Pending, validated: None, error: None, records: Vec::new() }
+    }
+}
+
 /// One step of a validation, as Boulder shows it in a challenge.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, rename_all = "camelCase")]

@@ -71,8 +71,12 @@ pub(crate) async fn before(world: &World, effects: &Effects) {
 }
 
 /// What happens to nonces, accounts and objects before the decision.
-pub(crate) fn prepare(ca: &Ca, state: &mut State, endpoint: Option<Endpoint>, incoming: &Incoming) {
+pub(crate) fn prepare(ca: &Ca, endpoint: Option<Endpoint>, incoming: &Incoming) {
     let Struck { effects, claims } = &incoming.struck;
+    if effects.is_empty() {
+        return;
+    }
+    let state = &mut *ca.state();
     if effects.nonce.lose {
         state.nonces.lose();
     }
@@ -178,17 +182,11 @@ fn wrong_chain(ca: &Ca, state: &State, serial: &str, how: super::WrongChain) -> 
 }
 
 /// Changes a decided answer, or one in place of a decision.
-pub(crate) fn alter(
-    ca: &Ca,
-    state: &mut State,
-    endpoint: Option<Endpoint>,
-    incoming: &Incoming,
-    reply: &mut Reply,
-) {
+pub(crate) fn alter(ca: &Ca, endpoint: Option<Endpoint>, incoming: &Incoming, reply: &mut Reply) {
     let Struck { effects, claims } = &incoming.struck;
     if !effects.is_empty() {
         if !effects.replaced && reply.status.is_success() {
-            alter_objects(ca, state, endpoint, incoming, reply);
+            alter_objects(ca, &mut ca.state(), endpoint, incoming, reply);
         }
         alter_answer(ca, effects, reply);
         if incoming.method == Method::HEAD {

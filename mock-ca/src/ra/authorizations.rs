@@ -23,15 +23,8 @@ pub(super) fn new_authorization(
     profile: Option<Arc<str>>,
     now: Timestamp,
 ) -> u64 {
-    let challenge = |kind: &ChallengeKind| Challenge {
-        kind: *kind,
-        status: ChallengeState::Pending,
-        validated: None,
-        error: None,
-        records: Vec::new(),
-    };
-    let offered = config.challenges.iter().filter(|kind| kind.suits(&identifier));
-    let mut challenges: Vec<Challenge> = offered.map(challenge).collect();
+    let offered = config.challenges.iter().copied().filter(|kind| kind.suits(&identifier));
+    let mut challenges: Vec<Challenge> = offered.map(Challenge::pending).collect();
     if config.randomness.shuffle {
         draws.shuffle("challenges of an authorization", &mut challenges);
     }

@@ -51,7 +51,7 @@ impl Ca {
     }
 
     /// What stands in front of the CA answers instead of it when an address asks too often.
-    pub(super) fn load_balancer(&self, endpoint: Endpoint, incoming: &Incoming) -> Option<Reply> {
+    fn load_balancer(&self, endpoint: Endpoint, incoming: &Incoming) -> Option<Reply> {
         let (class, peer) = (EndpointClass::of(endpoint)?, incoming.peer?);
         let denied = self.state().limits.request(self.0.world.now(), class, peer).err()?;
         Some(Reply::denied(&denied, self.dialect()))
@@ -72,7 +72,7 @@ impl Ca {
             }
             None => Reply::unknown_path(),
         });
-        apply::alter(&self, &mut self.state(), None, &incoming, &mut reply);
+        apply::alter(&self, None, &incoming, &mut reply);
         // What issuers publish is no text; a fault that has put something else in its place stays.
         let bytes = published.filter(|_| reply.status == 200 && reply.body.is_empty());
         let effects = std::mem::take(&mut incoming.struck.effects);
@@ -83,7 +83,7 @@ impl Ca {
         apply::deliver(self.world(), &effects, response).await
     }
 
-    pub(super) async fn read(&self, params: Vec<String>, request: Request) -> Incoming {
+    async fn read(&self, params: Vec<String>, request: Request) -> Incoming {
         let (parts, body) = request.into_parts();
         let peer: Option<IpAddr> = parts.extensions.get::<Peer>().map(|peer| peer.0.ip());
         let body = Limited::new(body, self.dialect().body_max).collect().await;
@@ -108,7 +108,7 @@ impl Ca {
     }
 
     /// Looks at the CAA records of the order that is to be finalized, where that is too long ago.
-    pub(super) async fn recheck_caa(&self, incoming: &Incoming) -> Option<Problem> {
+    async fn recheck_caa(&self, incoming: &Incoming) -> Option<Problem> {
         if !self.0.config.caa || self.0.config.always_valid {
             return None;
         }
@@ -124,7 +124,7 @@ impl Ca {
     }
 
     /// Keeps the journal, starts what the answer has promised, and sends it.
-    pub(super) fn conclude(
+    fn conclude(
         &self,
         endpoint: Option<Endpoint>,
         received: world::Timestamp,

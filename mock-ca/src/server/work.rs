@@ -21,19 +21,22 @@ impl Ca {
     pub(crate) async fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> Result<T, Lost> {
         let since = self.0.store.as_ref().map(Store::now);
         let value = change(&mut self.state());
+        self.written(since).await.map(|()| value)
+    }
+
+    async fn written(&self, since: Option<Since>) -> Result<(), Lost> {
         match (&self.0.store, since) {
-            (Some(store), Some(since)) => store.written(since).await.map(|()| value),
-            _ => Ok(value),
+            (Some(store), Some(since)) => store.written(since).await,
+            _ => Ok(()),
         }
     }
 
     /// Waits until all that an answer shows is stored.
     pub(super) async fn stored(&self, endpoint: Option<Endpoint>, since: Option<Since>) -> Result<(), Lost> {
-        match (&self.0.store, since, endpoint) {
+        match endpoint {
             // Of what these show nothing is kept.
-            (_, _, None | Some(Endpoint::Directory | Endpoint::NewNonce)) => Ok(()),
-            (Some(store), Some(since), _) => store.written(since).await,
-            _ => Ok(()),
+            None | Some(Endpoint::Directory | Endpoint::NewNonce) => Ok(()),
+            Some(_) => self.written(since).await,
         }
     }
 
@@ -104,14 +107,11 @@ impl Ca {
             *visits += 1;
             *visits - 1
         };
-        let time = times.get(visit).or(times.last()).copied().unwrap_or_default();
-        if !time.is_zero() {
-            self.0.world.sleep_wall(time).await;
-        }
+        self.hold(times.get(visit).or(times.last()).copied().unwrap_or_default()).await;
     }
 
     /// Makes the certificate of an order that is processing, and signs it while the state is free.
-    pub(super) fn issue(&self, order: u64, csr: &Csr, faults: &Issuance) -> Event {
+    fn issue(&self, order: u64, csr: &Csr, faults: &Issuance) -> Event {
         let plan = issuance::prepare(&mut self.state(), order, self.0.world.now(), &self.0.config, faults);
         let signed = plan.map(|plan| (issuance::sign(self, &plan, csr), plan));
         let mut state = self.state();
@@ -124,7 +124,7 @@ impl Ca {
     }
 
     /// Waits for work that is held back.
-    pub(super) async fn hold(&self, time: Duration) {
+    async fn hold(&self, time: Duration) {
         if !time.is_zero() {
             self.0.world.sleep_wall(time).await;
         }

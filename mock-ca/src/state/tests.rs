@@ -95,20 +95,13 @@ fn order(n: u64) -> Order {
 }
 
 fn authorization(n: u64) -> Authorization {
-    let challenge = |kind: &ChallengeKind| Challenge {
-        kind: *kind,
-        status: ChallengeState::Pending,
-        validated: None,
-        error: None,
-        records: Vec::new(),
-    };
     Authorization {
         account: n % 3,
         identifier: names(n % 4)[0].clone(),
         status: AuthorizationState::Pending,
         expires: time(n),
         token: format!("token {n}").into(),
-        challenges: ChallengeKind::ALL.iter().map(challenge).collect(),
+        challenges: ChallengeKind::ALL.iter().copied().map(Challenge::pending).collect(),
         attempts: 0,
         profile: None,
         caa_checked: None,

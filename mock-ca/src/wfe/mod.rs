@@ -149,7 +149,7 @@ impl Call<'_> {
 /// What the server answers.
 pub(crate) fn answer(ca: &Ca, endpoint: Endpoint, incoming: &Incoming) -> Reply {
     let mut account = None;
-    apply::prepare(ca, &mut ca.state(), Some(endpoint), incoming);
+    apply::prepare(ca, Some(endpoint), incoming);
     let result = match apply::instead(ca, incoming) {
         Some(reply) => Ok(reply),
         None => decide(ca, endpoint, incoming, &mut account),
@@ -179,7 +179,7 @@ pub(crate) fn answer(ca: &Ca, endpoint: Endpoint, incoming: &Incoming) -> Reply 
     if incoming.method == Method::HEAD {
         reply.body.clear();
     }
-    apply::alter(ca, &mut ca.state(), Some(endpoint), incoming, &mut reply);
+    apply::alter(ca, Some(endpoint), incoming, &mut reply);
     reply
 }
 

@@ -19,7 +19,7 @@ fn the_life_of_a_certificate() {
     let mut program = Program::with(&config("life.json", json!({})), CALM);
     let (directory, base) = (program.directory(), program.management(""));
     let serial = with_client(|world, ask| async move {
-        let (account, chain) = issue(&world, ask.0.clone(), directory.clone(), "a.test").await;
+        let (account, chain) = issue(&world, directory.clone(), "a.test").await;
         let (_, pem) = x509_parser::pem::parse_x509_pem(chain.as_bytes()).unwrap();
         let leaf = pem.parse_x509().unwrap();
         let serial = world::hex(leaf.raw_serial());
