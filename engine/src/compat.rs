@@ -3,13 +3,27 @@
 //! Nothing in the controllers asks for a version; they ask for a value of this table. Source: the constants of
 //! each release, collected in one place.
 
+mod releases;
+
 use std::time::Duration;
+
+use crate::api::PrivateKeyRotationPolicy;
+
+pub use releases::{RELEASES, V0_2, V0_5, V1_7, V1_16, V1_21};
 
 /// The constants and behaviours of one release.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Compat {
     /// The release.
     pub release: &'static str,
+    /// Which controllers there are.
+    pub design: Design,
+    /// How log lines are written.
+    pub log_format: LogFormat,
+    /// `User-Agent` of HTTP requests.
+    pub user_agent: &'static str,
+
+    // The framework.
     /// Workers per controller.
     pub workers: usize,
     /// Requests per second to the API server, after the burst.
@@ -22,36 +36,138 @@ pub struct Compat {
     pub backoff_requests: Backoff,
     /// Back-off of the ACME controllers (orders, challenges).
     pub backoff_acme: Backoff,
-    /// How long a failed issuance waits before the next.
-    pub failed_issuance_wait: Duration,
-    /// How long request-manager waits for its CertificateRequest to show in the cache, and how often it looks.
-    pub request_visible_wait: (Duration, Duration),
-    /// Time limit of one ACME call (`None`: none of its own).
-    pub acme_call_limit: Option<Duration>,
-    /// Time limit of an issuer's set-up.
-    pub issuer_setup_limit: Duration,
-    /// Time limit of one sync of certificates-issuing.
-    pub issuing_limit: Duration,
-    /// Self-check: passes, the pause between two, and whether the pause follows the last one, too.
-    pub self_check: SelfCheck,
-    /// How long after a failed self-check the next one comes (`--dns01-check-retry-period`, both types).
-    pub challenge_recheck: Duration,
-    /// How long an order waits for the CA when all its challenges are final and the CA says pending.
-    pub order_recheck: Duration,
-    /// The challenge scheduler: period, starts per period, challenges at once.
-    pub scheduler: Scheduler,
-    /// Status writes by server-side apply of a controller's own fields, instead of whole objects guarded by a
-    /// resourceVersion.
-    pub server_side_apply: bool,
     /// How long a key that was marked dirty while it was worked on waits after that (client-go: not at all).
     pub rerun_delay: Duration,
-    /// `User-Agent` of HTTP requests.
-    pub user_agent: &'static str,
+    /// Status writes by server-side apply of a controller's own fields, instead of whole objects guarded by a
+    /// resourceVersion (feature gate `ServerSideApply`).
+    pub server_side_apply: bool,
+    /// Lease, renewal deadline and retry period of the leader election.
+    pub leader_election: LeaderElection,
+
+    // Certificates.
+    /// How long a failed issuance waits before the next: the n-th failure in a row.
+    pub failed_issuance: Backoff,
+    /// CertificateRequests are named `<certificate>-<revision>` instead of by `generateName`.
+    pub stable_request_names: bool,
+    /// How long request-manager waits for its CertificateRequest to show in the cache, and how often it looks.
+    /// Without it, it does not wait.
+    pub request_visible_wait: Option<(Duration, Duration)>,
+    /// Time limit of one sync of certificates-issuing.
+    pub issuing_limit: Duration,
+    /// A denied or invalid request fails the issuance.
+    pub refused_requests_fail: bool,
+    /// Of several Certificates with one `secretName` only the owner issues; the others look again this often.
+    pub secret_ownership: Option<Duration>,
+    /// The rotation policy of a Certificate that has none.
+    pub rotation_default: PrivateKeyRotationPolicy,
+    /// How many CertificateRequests a Certificate keeps that does not say.
+    pub revision_history_default: Option<u32>,
+
+    // ACME.
+    /// Time limit of one ACME call (`None`: none of its own).
+    pub acme_call_limit: Option<Duration>,
+    /// Time limit of waiting for an authorization after a challenge was accepted.
+    pub authorization_wait_limit: Option<Duration>,
+    /// Time limit of one HTTP request to an ACME server.
+    pub acme_http_limit: Duration,
+    /// Time limit of an issuer's set-up.
+    pub issuer_setup_limit: Duration,
+    /// What an error that is no problem document (network, time limit) does to a Challenge.
+    pub transient_error: TransientError,
+    /// When the orders controller asks the CA for the order.
+    pub order_polls: OrderPolls,
+    /// How long an order waits for the CA when all its challenges are final and the CA says pending.
+    pub order_recheck: Duration,
+    /// Whether the hash in a Challenge's name covers its key authorization.
+    pub challenge_name_covers_key: bool,
+    /// Finalizer of Challenges.
+    pub finalizer: Finalizer,
+    /// What becomes of a Challenge whose clean-up failed.
+    pub clean_up: CleanUp,
+    /// The challenge scheduler: period, starts per period, challenges at once.
+    pub scheduler: Scheduler,
+    /// How long after a failed self-check the next one comes (`--dns01-check-retry-period`, both types).
+    pub challenge_recheck: Duration,
+
+    // Solvers.
+    /// HTTP-01 self-check: passes, the pause between two, and whether the pause follows the last one, too.
+    pub self_check: SelfCheck,
     /// Image of the HTTP-01 solver pod.
     pub solver_image: &'static str,
+    /// The HTTP-01 solver's pod and ingress are those of newer releases: security context, no service account
+    /// token, node selector; `pathType: Exact`.
+    pub hardened_solver: bool,
+    /// How long a DNS-01 record settles after the check has passed, before the CA is asked.
+    pub dns01_settle: Duration,
+    /// How long the zone of a name is remembered.
+    pub zone_cache: ZoneCache,
+    /// Parts of solver errors that differ from call to call (request ids) are taken out of a Challenge's reason.
+    pub stable_reasons: bool,
+
+    /// Fields and features that the release knows.
+    pub features: Features,
 }
 
-/// An exponential back-off per item: `base * 2^(n-1)`, at most `max`.
+/// What a release knows, beyond what all do. A field that a release does not know has no effect under it, as if
+/// its CRD had dropped it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Features {
+    /// `issuer.spec.acme.caBundle` (1.11).
+    pub ca_bundle: bool,
+    /// `http01.ingress.ingressClassName` (1.12).
+    pub ingress_class_name: bool,
+    /// Nameservers for the DNS-01 check given as `https://` (1.13).
+    pub dns_over_https: bool,
+    /// `spec.literalSubject` (1.15).
+    pub literal_subject: bool,
+    /// `spec.otherNames` (1.15).
+    pub other_names: bool,
+    /// `spec.nameConstraints` (1.15).
+    pub name_constraints: bool,
+    /// `spec.additionalOutputFormats` (1.7, behind a gate up to 1.17).
+    pub additional_output_formats: bool,
+    /// `spec.renewBeforePercentage` (1.16).
+    pub renew_before_percentage: bool,
+    /// `issuer.spec.acme.profile` (1.18).
+    pub profiles: bool,
+    /// `spec.renewal` (1.21).
+    pub renewal_windows: bool,
+    /// `solvers[].waitInsteadOfSelfCheck` (1.21).
+    pub wait_instead_of_self_check: bool,
+    /// Renewal by the CA's suggestion, RFC 9773 (1.21, gate `ACMEUseARI`, off).
+    pub ari: bool,
+}
+
+/// Which controllers a release has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Design {
+    /// One controller for Certificates that does it all, in its own words (up to 0.5).
+    OneController(OneController),
+    /// A controller per step, with CertificateRequest, Order and Challenge between them (0.16 on).
+    Steps,
+}
+
+/// The two kinds of single controller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OneController {
+    /// 0.2: names are presented side by side, a failed self-check is made again each 5 s.
+    V0_2,
+    /// 0.3 to 0.5: one order at a time, at least 5 min between two.
+    V0_5,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// glog: the message, with its values in the text.
+    Plain,
+    /// klogr's "serialize": `name "msg"="…" "key"="…"`, values by key.
+    Serialize,
+    /// klog's contextual text: `"message" logger="…" key="…"`, values in the order of the call.
+    Contextual,
+}
+
+/// An exponential back-off per item: `base * 2^(n-1)`, at most `max`. One with `base == max` is flat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backoff {
     /// Wait after the first failure.
@@ -66,6 +182,53 @@ impl Backoff {
         let factor = 1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX);
         self.base.saturating_mul(factor).min(self.max)
     }
+}
+
+/// Leader election (client-go's names).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeaderElection {
+    /// How long a lease holds that is not renewed.
+    pub lease: Duration,
+    /// How long the leader tries to renew before it gives up.
+    pub renew_deadline: Duration,
+    /// Time between two tries.
+    pub retry: Duration,
+}
+
+/// What an error of the network or of time does to a Challenge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TransientError {
+    /// It is tried again.
+    Retried,
+    /// It ends the Challenge as errored, which leaves the Order stuck: a defect of 1.16 to 1.20 (#7202, #7685).
+    EndsChallenge,
+}
+
+/// When the orders controller asks the CA for the order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OrderPolls {
+    /// On every event of a Challenge.
+    EveryEvent,
+    /// When a Challenge has failed or all are final (1.12).
+    WhenDecided,
+}
+
+/// The finalizer of Challenges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Finalizer {
+    /// Its name.
+    pub name: &'static str,
+    /// It is put on when processing starts (by server-side apply), not at creation (1.20).
+    pub at_start: bool,
+}
+
+/// What becomes of a Challenge whose clean-up failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CleanUp {
+    /// When it is deleted it goes all the same, and what was presented stays behind.
+    Forgotten,
+    /// It stays until the clean-up has succeeded (1.20).
+    Retried,
 }
 
 /// The HTTP-01 self-check.
@@ -94,42 +257,14 @@ pub struct Scheduler {
     pub concurrent: usize,
 }
 
-const fn secs(n: u64) -> Duration {
-    Duration::from_secs(n)
+/// How long the zone of a name is remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ZoneCache {
+    /// As long as the process lives.
+    ForEver,
+    /// As long as the SOA record's TTL (1.18).
+    Ttl,
 }
-
-/// cert-manager 1.7.1 (2022-02-02).
-pub const V1_7: Compat = Compat {
-    release: "v1.7.1",
-    workers: 5,
-    client_qps: 20.0,
-    client_burst: 50.0,
-    backoff_certificates: Backoff { base: secs(1), max: secs(30) },
-    backoff_requests: Backoff { base: secs(5), max: secs(300) },
-    backoff_acme: Backoff { base: secs(5), max: secs(1800) },
-    failed_issuance_wait: secs(3600),
-    request_visible_wait: (secs(5), Duration::from_millis(100)),
-    acme_call_limit: Some(secs(10)),
-    issuer_setup_limit: secs(10),
-    issuing_limit: secs(10),
-    self_check: SelfCheck {
-        passes: 5,
-        pause: secs(2),
-        pause_after_last: true,
-        request_limit: secs(10),
-        limit: secs(900),
-    },
-    challenge_recheck: secs(10),
-    order_recheck: secs(5),
-    scheduler: Scheduler { period: secs(1), starts: 20, concurrent: 60 },
-    server_side_apply: false,
-    rerun_delay: Duration::ZERO,
-    user_agent: "cert-manager/v1.7.1",
-    solver_image: "quay.io/jetstack/cert-manager-acmesolver:v1.7.1",
-};
-
-/// Every release that can be chosen, by the name that scenarios use.
-pub const RELEASES: &[(&str, &Compat)] = &[("v1_7", &V1_7)];
 
 #[cfg(test)]
 mod tests {
@@ -141,5 +276,8 @@ mod tests {
         assert_eq!(waits, [5, 10, 20, 40]);
         assert_eq!(V1_7.backoff_acme.wait(10).as_secs(), 1800);
         assert_eq!(V1_7.backoff_certificates.wait(200).as_secs(), 30);
+        assert_eq!(V1_7.failed_issuance.wait(5).as_secs(), 3600);
+        let hours: Vec<_> = (1..=7).map(|n| V1_21.failed_issuance.wait(n).as_secs() / 3600).collect();
+        assert_eq!(hours, [1, 2, 4, 8, 16, 32, 32]);
     }
 }

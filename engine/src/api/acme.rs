@@ -178,6 +178,9 @@ string_enum! {
         Http01 = "HTTP-01",
         /// Published in DNS.
         Dns01 = "DNS-01",
+        /// A certificate with the key authorization, served to a TLS handshake on port 443 (RFC 8737). Rehearse's own:
+        /// cert-manager has none.
+        TlsAlpn01 = "TLS-ALPN-01",
     }
 }
 

@@ -116,7 +116,7 @@ impl Reconcile for Trigger {
         let now = self.context.world.now();
         let log = self.context.log.with_value("key", key.to_string());
         if let Backoff::Wait { rest, compared } =
-            backoff(&snapshot, self.context.compat.failed_issuance_wait, now)
+            backoff(&snapshot, self.context.compat.failed_issuance.base, now)
         {
             if !compared {
                 log.info(&msg::NEXT_REQUEST_NOT_AVAILABLE, &[]);

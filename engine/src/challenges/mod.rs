@@ -2,6 +2,7 @@
 
 mod http01;
 mod scheduler;
+mod solvers;
 mod sync;
 
 use std::sync::Arc;
@@ -22,7 +23,6 @@ pub(crate) fn start(context: &Context, clients: &AcmeClients) {
     let queue = context.queue(NAME, context.compat.backoff_acme);
     controller::watch_self(&context, NAME, Kind::Challenge, &queue);
     scheduler::start(&context);
-    let solver = http01::Solver::new(&context, clients.resolver());
-    let controller = sync::Challenges::new(&context, clients, &queue, solver);
+    let controller = sync::Challenges::new(&context, clients, &queue);
     controller::start(&context, NAME, &queue, Arc::new(controller));
 }

@@ -1,9 +1,9 @@
 //! The challenges controller's sync: one look at a Challenge, the steps that follow from it, one status write.
 
 use super::FINALIZER;
-use super::http01::Solver;
+use super::solvers::Solvers;
 use crate::acme::{AcmeClient, AcmeClients, AcmeError};
-use crate::api::{AcmeChallengeType, Challenge, ChallengeStatus, Kind, ObjectKey, Resource as _, State};
+use crate::api::{Challenge, ChallengeStatus, Kind, ObjectKey, Resource as _, State};
 use crate::controller::{Context, Reconcile, SyncError, SyncResult, not_in_cache};
 use crate::informer::Lister;
 use crate::log::{Logger, catalogue as msg};
@@ -15,7 +15,7 @@ pub(super) struct Challenges {
     clients: AcmeClients,
     queue: WorkQueue,
     challenges: Lister<Challenge>,
-    http01: Solver,
+    solvers: Solvers,
 }
 
 /// The first thing that a Challenge needs.
@@ -50,14 +50,14 @@ fn step(challenge: &Challenge) -> Step {
 }
 
 impl Challenges {
-    pub(super) fn new(context: &Context, clients: &AcmeClients, queue: &WorkQueue, http01: Solver) -> Self {
+    pub(super) fn new(context: &Context, clients: &AcmeClients, queue: &WorkQueue) -> Self {
         let challenges = context.informers.lister();
         Challenges {
             context: context.clone(),
             clients: clients.clone(),
             queue: queue.clone(),
             challenges,
-            http01,
+            solvers: Solvers::new(context, clients),
         }
     }
 
@@ -66,7 +66,7 @@ impl Challenges {
             Step::Release | Step::Nothing => Ok(()),
             Step::Finish => {
                 if challenge.status.presented
-                    && let Err(error) = self.http01.clean_up(challenge).await
+                    && let Err(error) = self.solvers.clean_up(challenge).await
                 {
                     let text = format!("Error cleaning up challenge: {error}");
                     self.context.recorder.warning(challenge, "CleanUpError", &text);
@@ -95,14 +95,8 @@ impl Challenges {
     }
 
     async fn solve(&self, log: &Logger, challenge: &Challenge, status: &mut ChallengeStatus) -> SyncResult {
-        if challenge.spec.type_ != AcmeChallengeType::Http01 {
-            let text = "Error presenting challenge: no solver for DNS-01 in this engine yet";
-            self.context.recorder.warning(challenge, "PresentError", text);
-            status.reason = text.to_owned();
-            return Err(SyncError::other(text));
-        }
         if !challenge.status.presented {
-            if let Err(error) = self.http01.present(&log.with_name("http01"), challenge).await {
+            if let Err(error) = self.solvers.present(log, challenge).await {
                 let text = format!("Error presenting challenge: {error}");
                 self.context.recorder.warning(challenge, "PresentError", &text);
                 status.reason = error.to_string();
@@ -112,8 +106,7 @@ impl Challenges {
             let text = format!("Presented challenge using {} challenge mechanism", challenge.spec.type_);
             self.context.recorder.normal(challenge, "Presented", &text);
         }
-        let check_log = log.with_name("http01").with_name("selfCheck");
-        if let Err(error) = self.http01.check(&check_log, challenge).await {
+        if let Err(error) = self.solvers.check(log, challenge).await {
             log.error(&msg::PROPAGATION_CHECK_FAILED, Some(&error.to_string()), &[]);
             status.reason = format!("Waiting for {} challenge propagation: {error}", challenge.spec.type_);
             self.queue.add_after(challenge.key(), self.context.compat.challenge_recheck);
@@ -162,7 +155,7 @@ impl Challenges {
     /// release an error of the clean-up is logged and forgotten.
     async fn release(&self, log: &Logger, challenge: &Challenge) -> SyncResult {
         if challenge.status.processing
-            && let Err(error) = self.http01.clean_up(challenge).await
+            && let Err(error) = self.solvers.clean_up(challenge).await
         {
             let text = format!("Error cleaning up challenge: {error}");
             self.context.recorder.warning(challenge, "CleanUpError", &text);

@@ -229,7 +229,7 @@ impl Orders {
                 type_,
                 token: challenge.token.clone(),
                 key: match type_ {
-                    AcmeChallengeType::Http01 => key,
+                    AcmeChallengeType::Http01 | AcmeChallengeType::TlsAlpn01 => key,
                     AcmeChallengeType::Dns01 => URL_SAFE_NO_PAD.encode(world::sha256(key.as_bytes())),
                 },
                 solver,

@@ -1,0 +1,154 @@
+//! The table: a row per release. A row says what differs from the one it starts from.
+
+use std::time::Duration;
+
+use super::{
+    Backoff, CleanUp, Compat, Design, Features, Finalizer, LeaderElection, LogFormat, OneController,
+    OrderPolls, Scheduler, SelfCheck, TransientError, ZoneCache,
+};
+use crate::api::PrivateKeyRotationPolicy;
+
+const fn secs(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+const HOUR: Duration = secs(3600);
+
+/// cert-manager 1.7.1 (2022-02-02).
+pub const V1_7: Compat = Compat {
+    release: "v1.7.1",
+    design: Design::Steps,
+    log_format: LogFormat::Serialize,
+    user_agent: "cert-manager/v1.7.1",
+    workers: 5,
+    client_qps: 20.0,
+    client_burst: 50.0,
+    backoff_certificates: Backoff { base: secs(1), max: secs(30) },
+    backoff_requests: Backoff { base: secs(5), max: secs(300) },
+    backoff_acme: Backoff { base: secs(5), max: secs(1800) },
+    rerun_delay: Duration::ZERO,
+    server_side_apply: false,
+    leader_election: LeaderElection { lease: secs(60), renew_deadline: secs(40), retry: secs(15) },
+    failed_issuance: Backoff { base: HOUR, max: HOUR },
+    stable_request_names: false,
+    request_visible_wait: Some((secs(5), Duration::from_millis(100))),
+    issuing_limit: secs(10),
+    refused_requests_fail: false,
+    secret_ownership: None,
+    rotation_default: PrivateKeyRotationPolicy::Never,
+    revision_history_default: None,
+    acme_call_limit: Some(secs(10)),
+    authorization_wait_limit: None,
+    acme_http_limit: secs(30),
+    issuer_setup_limit: secs(10),
+    transient_error: TransientError::Retried,
+    order_polls: OrderPolls::EveryEvent,
+    order_recheck: secs(5),
+    challenge_name_covers_key: true,
+    finalizer: Finalizer { name: "finalizer.acme.cert-manager.io", at_start: false },
+    clean_up: CleanUp::Forgotten,
+    scheduler: Scheduler { period: secs(1), starts: 20, concurrent: 60 },
+    challenge_recheck: secs(10),
+    self_check: SelfCheck {
+        passes: 5,
+        pause: secs(2),
+        pause_after_last: true,
+        request_limit: secs(10),
+        limit: secs(900),
+    },
+    solver_image: "quay.io/jetstack/cert-manager-acmesolver:v1.7.1",
+    hardened_solver: false,
+    dns01_settle: secs(60),
+    zone_cache: ZoneCache::ForEver,
+    stable_reasons: false,
+    features: Features {
+        ca_bundle: false,
+        ingress_class_name: false,
+        dns_over_https: false,
+        literal_subject: false,
+        other_names: false,
+        name_constraints: false,
+        additional_output_formats: true,
+        renew_before_percentage: false,
+        profiles: false,
+        renewal_windows: false,
+        wait_instead_of_self_check: false,
+        ari: false,
+    },
+};
+
+/// cert-manager 1.16.5 (2025): known for ending a challenge at the first error of the network.
+pub const V1_16: Compat = Compat {
+    release: "v1.16.5",
+    log_format: LogFormat::Contextual,
+    user_agent: "cert-manager-challenges/v1.16.5 (linux/amd64) cert-manager/0000000000000000000000000000000000000000",
+    failed_issuance: Backoff { base: HOUR, max: secs(32 * 3600) },
+    stable_request_names: true,
+    request_visible_wait: None,
+    refused_requests_fail: true,
+    secret_ownership: Some(secs(180)),
+    acme_call_limit: None,
+    authorization_wait_limit: Some(secs(20)),
+    acme_http_limit: secs(90),
+    issuer_setup_limit: secs(120),
+    transient_error: TransientError::EndsChallenge,
+    order_polls: OrderPolls::WhenDecided,
+    challenge_name_covers_key: false,
+    self_check: SelfCheck { pause_after_last: false, ..V1_7.self_check },
+    solver_image: "quay.io/jetstack/cert-manager-acmesolver:v1.16.5",
+    features: Features {
+        ca_bundle: true,
+        ingress_class_name: true,
+        dns_over_https: true,
+        literal_subject: true,
+        other_names: true,
+        name_constraints: true,
+        renew_before_percentage: true,
+        ..V1_7.features
+    },
+    ..V1_7
+};
+
+/// cert-manager 1.21.1 (2026-07-29).
+pub const V1_21: Compat = Compat {
+    release: "v1.21.1",
+    user_agent: "cert-manager-challenges/v1.21.1 (linux/amd64) cert-manager/0000000000000000000000000000000000000000",
+    rotation_default: PrivateKeyRotationPolicy::Always,
+    revision_history_default: Some(1),
+    authorization_wait_limit: Some(secs(120)),
+    transient_error: TransientError::Retried,
+    finalizer: Finalizer { name: "acme.cert-manager.io/finalizer", at_start: true },
+    clean_up: CleanUp::Retried,
+    solver_image: "quay.io/jetstack/cert-manager-acmesolver:v1.21.1",
+    hardened_solver: true,
+    zone_cache: ZoneCache::Ttl,
+    stable_reasons: true,
+    features: Features {
+        profiles: true,
+        renewal_windows: true,
+        wait_instead_of_self_check: true,
+        ..V1_16.features
+    },
+    ..V1_16
+};
+
+/// cert-manager 0.5.2 (2018-11-16): one controller, no CertificateRequest, Order or Challenge.
+pub const V0_5: Compat = Compat {
+    release: "v0.5.2",
+    design: Design::OneController(OneController::V0_5),
+    log_format: LogFormat::Plain,
+    user_agent: "jetstack-cert-manager/v0.5.2",
+    ..V1_7
+};
+
+/// cert-manager 0.2.3 (2018-01-15).
+pub const V0_2: Compat = Compat {
+    release: "v0.2.3",
+    design: Design::OneController(OneController::V0_2),
+    user_agent: "jetstack-cert-manager/v0.2.3",
+    ..V0_5
+};
+
+/// Every release that can be chosen, by the name that scenarios use.
+pub const RELEASES: &[(&str, &Compat)] =
+    &[("v0_2", &V0_2), ("v0_5", &V0_5), ("v1_7", &V1_7), ("v1_16", &V1_16), ("v1_21", &V1_21)];
