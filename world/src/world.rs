@@ -209,6 +209,44 @@ impl World {
         }
     }
 
+    /// Lets `host` crash (as [`World::crash`]) when its tasks have been polled `polls` times more: between any two
+    /// steps of a program, whatever they are. Simulation only.
+    pub fn crash_after(&self, host: &str, polls: u64) {
+        if let Driver::Sim(kernel) = &self.shared.driver {
+            kernel.hosts().crash_after(host, polls);
+        }
+    }
+
+    /// Waits for the next crash of `host`, counted from this call; a real host's is never seen.
+    pub fn crashed(&self, host: &str) -> impl Future<Output = ()> + Send + use<> {
+        let crash = match &self.shared.driver {
+            Driver::Sim(kernel) => Some(kernel.hosts().crashed(host)),
+            _ => None,
+        };
+        async move {
+            match crash {
+                Some(crash) => crash.await,
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Holds `host` still until [`World::resume`]: none of its tasks runs, while the clocks and everybody else go on,
+    /// as with a paused virtual machine or a process that gets no CPU. What became due meanwhile is late. Simulation
+    /// only.
+    pub fn suspend(&self, host: &str) {
+        if let Driver::Sim(kernel) = &self.shared.driver {
+            kernel.hosts().suspend(host);
+        }
+    }
+
+    /// Lets a suspended host go on.
+    pub fn resume(&self, host: &str) {
+        if let Driver::Sim(kernel) = &self.shared.driver {
+            kernel.resume(host);
+        }
+    }
+
     /// The stream of randomness with this label, from its beginning (see [`Rng::fork`]).
     pub fn rng(&self, label: &str) -> Rng {
         self.shared.rng.fork(label)

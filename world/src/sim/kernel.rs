@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::task::{Context, Wake, Waker};
 
+use super::hosts::Hosts;
 use super::{Cause, TaskInfo};
 use crate::clock::Clock;
 use crate::tape::Tape;
@@ -56,6 +57,12 @@ impl Task {
     }
 }
 
+impl Task {
+    pub(super) fn host(&self) -> &str {
+        &self.host
+    }
+}
+
 impl Wake for Task {
     fn wake(self: Arc<Self>) {
         if !self.queued.swap(true, Ordering::Relaxed) {
@@ -69,6 +76,7 @@ pub(crate) struct Kernel {
     pub(crate) clock: Arc<Clock>,
     ready: Arc<Ready>,
     live: Arc<Mutex<BTreeMap<u64, Arc<Task>>>>,
+    hosts: Hosts,
     next_id: AtomicU64,
     polls: AtomicU64,
     tape: Tape,
@@ -81,6 +89,7 @@ impl Kernel {
             clock: Arc::default(),
             ready: Arc::default(),
             live: Arc::default(),
+            hosts: Hosts::default(),
             next_id: AtomicU64::new(0),
             polls: AtomicU64::new(0),
             tape,
@@ -117,10 +126,21 @@ impl Kernel {
     }
 
     pub(crate) fn crash(&self, host: &str) {
+        self.hosts.crash(host);
         let doomed: Vec<_> = lock(&self.live).values().filter(|t| &*t.host == host).cloned().collect();
         for task in doomed {
             task.abort();
         }
+    }
+
+    /// What is done to whole hosts.
+    pub(crate) fn hosts(&self) -> &Hosts {
+        &self.hosts
+    }
+
+    /// Lets the tasks of a suspended host go on, in the order in which they became ready.
+    pub(crate) fn resume(&self, host: &str) {
+        lock(&self.ready).extend(self.hosts.resume(host));
     }
 
     /// Runs tasks and moves the clock until `done`.
@@ -149,6 +169,7 @@ impl Kernel {
     /// The next task to run: choice 0 of the tape is the first in line.
     fn next_ready(&self) -> Option<Arc<Task>> {
         let mut ready = lock(&self.ready);
+        self.hosts.hold_back(&mut ready);
         let n = u32::try_from(ready.len()).unwrap_or(u32::MAX);
         ready.remove(self.tape.choose(n) as usize)
     }
@@ -160,16 +181,16 @@ impl Kernel {
         let waker = Waker::from(task.clone());
         let polled = catching_panics(|| future.as_mut().poll(&mut Context::from_waker(&waker)));
         match polled {
-            Err(message) => Err(Cause::Panic { task: task.info(), message }),
+            Err(message) => return Err(Cause::Panic { task: task.info(), message }),
             Ok(poll) if poll.is_ready() || task.aborted.load(Ordering::Relaxed) => {
                 lock(&self.live).remove(&task.id);
-                Ok(())
             }
-            Ok(_) => {
-                *lock(&task.future) = Some(future);
-                Ok(())
-            }
+            Ok(_) => *lock(&task.future) = Some(future),
         }
+        if self.hosts.polled(&task.host) {
+            self.crash(&task.host);
+        }
+        Ok(())
     }
 
     /// Drops all tasks, oldest first. What they spawn meanwhile is dropped too.

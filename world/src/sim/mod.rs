@@ -6,6 +6,7 @@
 //! tasks that can be explored from a tape are not to be had there either. It is small, it has no reactor
 //! (nothing outside of the process can wake a simulated world), and it is all safe code.
 
+mod hosts;
 pub(crate) mod kernel;
 
 use std::collections::BTreeMap;
