@@ -14,6 +14,8 @@ use crate::store::{ApiError, Change, Store};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Verb {
+    /// GET, past the caches.
+    Get,
     /// POST.
     Create,
     /// PUT.
@@ -215,6 +217,17 @@ impl Client {
     fn typed<R: Resource>(object: &Object, key: &ObjectKey) -> Result<Arc<R>, ApiError> {
         let not_found = || ApiError::NotFound { resource: R::KIND.resource(), name: key.name.clone() };
         R::from_object(object).cloned().ok_or_else(not_found)
+    }
+
+    /// Reads an object from the API server, past the caches.
+    ///
+    /// # Errors
+    /// [`ApiError::NotFound`].
+    pub async fn get<R: Resource>(&self, key: &ObjectKey) -> Result<Arc<R>, ApiError> {
+        let missing = || ApiError::NotFound { resource: R::KIND.resource(), name: key.name.clone() };
+        let found = |store: &Store| store.get(R::KIND, key).ok_or_else(missing);
+        let found = self.call(Verb::Get, R::KIND, &key.name, found).await?;
+        Self::typed(&found, key)
     }
 
     /// Creates an object.

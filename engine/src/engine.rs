@@ -10,7 +10,8 @@ use crate::client::{Client, Identity, Timing};
 use crate::compat::{Compat, V1_7};
 use crate::controller::Context;
 use crate::informer::Informers;
-use crate::log::{Logger, Sink};
+use crate::leader::{Candidate, Elector};
+use crate::log::{Logger, Sink, catalogue as msg};
 use crate::recorder::Recorder;
 use crate::store::Store;
 use crate::{certificates, challenges, ingress_shim, issuers, orders, requests};
@@ -26,6 +27,8 @@ pub struct EngineConfig {
     pub acme: ClientConfig,
     /// Who the process is to the API server.
     pub identity: Identity,
+    /// That it waits until it is the leader of its likes; without, it works at once.
+    pub election: Option<Candidate>,
     /// The namespace of the Secrets that ClusterIssuers name (`--cluster-resource-namespace`).
     pub cluster_resource_namespace: String,
 }
@@ -47,6 +50,7 @@ impl Default for EngineConfig {
                 .to_vec(),
                 ..Identity::default()
             },
+            election: None,
             cluster_resource_namespace: "kube-system".to_owned(),
         }
     }
@@ -54,6 +58,9 @@ impl Default for EngineConfig {
 
 /// Starts an engine process in `world` (see [`World::process`]): its informers, controllers, scheduler and
 /// event recorder run until the host crashes or the world ends. All it knows is in `store`.
+///
+/// With [`EngineConfig::election`] nothing of that starts before the process is the leader, and when it is not any
+/// more, the process ends as cert-manager's does: its host crashes.
 ///
 /// # Errors
 /// [`BadTls`] when a trusted root is no certificate.
@@ -78,12 +85,33 @@ pub fn start(
         log: Logger::new(world, sink, config.verbosity),
         compat,
     };
-    issuers::start(&context, &clients, &config.cluster_resource_namespace);
-    certificates::start(&context);
-    requests::start(&context);
-    orders::start(&context, &clients);
-    challenges::start(&context, &clients);
-    ingress_shim::start(&context);
-    context.informers.start();
+    let Some(candidate) = config.election else {
+        work(&context, &clients, &config.cluster_resource_namespace);
+        return Ok(());
+    };
+    let resource_namespace = config.cluster_resource_namespace;
+    world.spawn("leader election", async move {
+        let log = &context.log;
+        log.with_name("controller").info(&msg::LEADER_STARTING, &[]);
+        let client = context.client.as_actor("leader-election");
+        let times = context.compat.leader_election;
+        let mut elector = Elector::new(&context.world, client, &context.recorder, log, times, candidate);
+        elector.acquire().await;
+        work(&context, &clients, &resource_namespace);
+        elector.renew().await;
+        log.error(&msg::LEADER_LOST, Some("leader election lost"), &[]);
+        context.world.crash(context.world.host());
+    });
     Ok(())
+}
+
+/// Starts what a process does when it may.
+fn work(context: &Context, clients: &AcmeClients, resource_namespace: &str) {
+    issuers::start(context, clients, resource_namespace);
+    certificates::start(context);
+    requests::start(context);
+    orders::start(context, clients);
+    challenges::start(context, clients);
+    ingress_shim::start(context);
+    context.informers.start();
 }

@@ -8,6 +8,7 @@
 //! | [`queue`], [`controller`] | work queues, workers, requeues |
 //! | `certificates`, `requests`, `orders`, `challenges`, `issuers`, `ingress_shim` | the controllers |
 //! | [`acme`], `pki` | the ACME client, and X.509 |
+//! | [`leader`] | which of several processes works |
 //! | [`log`], [`recorder`], [`conditions`] | what people see: klog lines, events, conditions |
 //! | [`compat`], [`work`] | what differs between releases, and where computing takes time, as data |
 //!
@@ -27,6 +28,7 @@ mod engine;
 pub mod informer;
 mod ingress_shim;
 mod issuers;
+pub mod leader;
 pub mod log;
 pub mod manifest;
 mod orders;

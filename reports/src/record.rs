@@ -73,6 +73,8 @@ pub struct Counts {
     pub conflicts: u64,
     /// Certificates that the CA issued.
     pub certificates: u64,
+    /// How often a process of the engine was started.
+    pub engine_starts: u64,
 }
 
 /// One line of the engine's log.

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`script`] | the language: types, loading, `--set` |
 //! | [`cluster`] | what stands around the engine: API server times, kubelet, endpoints, ingress controller |
+//! | `processes` | the engine's processes: started, elected, crashed, held still |
 //! | [`runner`] | builds a world from a script, runs it, makes the record |
 //! | [`expect`] | holds the record against what the script expects |
 //! | [`library`] | finds the scenarios of a folder |
@@ -18,5 +19,6 @@
 pub mod cluster;
 pub mod expect;
 pub mod library;
+mod processes;
 pub mod runner;
 pub mod script;

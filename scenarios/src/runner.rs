@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use engine::EngineConfig;
@@ -15,8 +16,8 @@ use world::sim::{self, Finished};
 use world::{Tape, Trace, WallClock, World};
 
 use crate::cluster::{self, ClusterTiming, pinned_names};
-use crate::expect;
-use crate::script::{self, Loaded, Missing, OverrideError, Scenario, account_key};
+use crate::script::{self, ClockStep, Loaded, Missing, OverrideError, Scenario, account_key};
+use crate::{expect, processes};
 
 /// What to vary of a run.
 #[derive(Debug, Clone, Default)]
@@ -55,11 +56,30 @@ pub fn run(loaded: &Loaded, seed: u64, overrides: &[String]) -> Result<RunRecord
     run_with(loaded, &options).map(|(record, _)| record)
 }
 
+/// What a run leaves.
+#[derive(Debug)]
+pub struct Whole {
+    /// The record.
+    pub record: RunRecord,
+    /// The trace; `None` when the run was stopped.
+    pub trace: Option<Trace>,
+    /// What is in the API server at the end; nothing when the run was stopped.
+    pub objects: Vec<engine::api::Object>,
+}
+
 /// Runs a scenario; also returns the trace (`None` when the run was stopped).
 ///
 /// # Errors
 /// As [`run`].
 pub fn run_with(loaded: &Loaded, options: &Options) -> Result<(RunRecord, Option<Trace>), RunError> {
+    run_whole(loaded, options).map(|whole| (whole.record, whole.trace))
+}
+
+/// Runs a scenario and returns all that it leaves.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_whole(loaded: &Loaded, options: &Options) -> Result<Whole, RunError> {
     let scenario = script::apply(&loaded.scenario, &options.overrides)?;
     script::check(&scenario, &loaded.objects)?;
     let config = sim::Config {
@@ -68,6 +88,7 @@ pub fn run_with(loaded: &Loaded, options: &Options) -> Result<(RunRecord, Option
         wall: WallClock {
             start: scenario.clock.start,
             reading_gaps: scenario.clock.reading_gaps.to_vec(),
+            steps: scenario.clock.steps.iter().map(ClockStep::to_wall_step).collect(),
             ..WallClock::default()
         },
         costs: scenario.engine.work.iter().map(|(place, d)| (place.clone(), d.to_vec())).collect(),
@@ -80,11 +101,13 @@ pub fn run_with(loaded: &Loaded, options: &Options) -> Result<(RunRecord, Option
     Ok(match ran {
         Ok(finished) => {
             let trace = finished.trace.clone();
-            (record(loaded, &scenario, options, finished), Some(trace))
+            let objects = finished.value.as_ref().map(|remains| remains.store.all()).unwrap_or_default();
+            Whole { record: record(loaded, &scenario, options, finished), trace: Some(trace), objects }
         }
         Err(stopped) => {
             let outcome = Outcome::Stopped { report: stopped.to_string() };
-            (empty_record(loaded, options, outcome, stopped.elapsed), None)
+            let record = empty_record(loaded, options, outcome, stopped.elapsed);
+            Whole { record, trace: None, objects: Vec::new() }
         }
     })
 }
@@ -104,6 +127,7 @@ struct Remains {
     log: Arc<Memory>,
     timing: Arc<ClusterTiming>,
     ca: Option<mock_ca::Ca>,
+    starts: Arc<AtomicU64>,
 }
 
 /// Sets the world up, lets it run until the script's end.
@@ -125,11 +149,15 @@ async fn rehearse(
         .map_err(|e| format!("ingress controller: {e}"))?;
     let timing = Arc::new(ClusterTiming::new(&scenario.cluster.api, &scenario.cluster.watch));
     let log = Arc::new(Memory::default());
-    let process = world.process(&scenario.engine.host);
     let config = engine_config(&scenario, nameserver, ca.as_ref());
-    engine::start(&process, &store, timing.clone(), log.clone(), config).map_err(|e| e.to_string())?;
+    let (shared, costs, sink) = (store.clone(), timing.clone(), log.clone());
+    let launch = move |process: &World, election| {
+        let config = EngineConfig { election, ..config.clone() };
+        engine::start(process, &shared, costs.clone(), sink.clone(), config).map_err(|e| e.to_string())
+    };
+    let starts = processes::start(&world, &scenario.engine, scenario.clock.start, launch)?;
     world.sleep(scenario.until.since(scenario.clock.start)).await;
-    Ok(Remains { store, log, timing, ca })
+    Ok(Remains { store, log, timing, ca, starts })
 }
 
 fn network(world: &World, scenario: &Scenario) {
@@ -238,8 +266,8 @@ fn record(
         Ok(remains) => remains,
         Err(report) => return empty_record(loaded, options, Outcome::Stopped { report }, finished.elapsed),
     };
-    let since = scenario.log.since.unwrap_or(scenario.clock.start);
-    let entries = remains.log.entries().into_iter().filter(|e| e.at >= since);
+    let entries =
+        remains.log.entries().into_iter().filter(|e| scenario.log.since.is_none_or(|since| e.at >= since));
     let log: Vec<LogLine> = entries.map(|e| LogLine { at: e.at.to_string(), text: render(&e, 1) }).collect();
     let mut differences = Vec::new();
     if let Some(expected) = &loaded.expected_log {
@@ -260,7 +288,12 @@ fn record(
 
 fn counts(remains: &Remains) -> Counts {
     let api = remains.timing.counts();
-    let mut counts = Counts { api_calls: api.calls, conflicts: api.conflicts, ..Counts::default() };
+    let mut counts = Counts {
+        api_calls: api.calls,
+        conflicts: api.conflicts,
+        engine_starts: remains.starts.load(Ordering::Relaxed),
+        ..Counts::default()
+    };
     if let Some(ca) = &remains.ca {
         counts.certificates = ca.issued().len() as u64;
         for (endpoint, requests) in ca.journal().counters().endpoints {

@@ -9,6 +9,7 @@ mod serial;
 
 mod acme;
 mod certmanager;
+mod coordination;
 mod core;
 pub mod defaults;
 pub mod hash;
@@ -23,6 +24,7 @@ mod validation;
 
 pub use acme::*;
 pub use certmanager::*;
+pub use coordination::*;
 pub use core::*;
 pub use issuer::*;
 pub use meta::*;

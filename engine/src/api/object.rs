@@ -9,8 +9,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{
-    Certificate, CertificateRequest, Challenge, ClusterIssuer, Endpoints, Event, Ingress, Issuer, ObjectMeta,
-    Order, Pod, Secret, Service,
+    Certificate, CertificateRequest, Challenge, ClusterIssuer, Endpoints, Event, Ingress, Issuer, Lease,
+    ObjectMeta, Order, Pod, Secret, Service,
 };
 
 /// A kind of object as a Rust type.
@@ -279,6 +279,7 @@ kinds! {
     Endpoints          ""                     "endpoints"           "endpoints"          namespaced plain;
     Ingress            "networking.k8s.io"    "ingresses"           "ingress"            namespaced status;
     Event              ""                     "events"              "event"              namespaced plain;
+    Lease              "coordination.k8s.io"  "leases"              "lease"              namespaced plain;
 }
 
 impl Kind {

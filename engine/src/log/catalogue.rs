@@ -40,6 +40,13 @@ catalogue! {
     REQUEUE_CONFLICT Info 0 "controller.go:161" "re-queuing item due to optimistic locking on resource";
     REQUEUE_ERROR Error 0 "controller.go:163" "re-queuing item due to error processing";
 
+    // Leader election: plain lines, but for the first.
+    LEADER_STARTING Info 2 "controller.go:149" "starting leader election";
+    LEADER_ATTEMPT Info 0 "leaderelection.go:248" "attempting to acquire leader lease ";
+    LEADER_ACQUIRED Info 0 "leaderelection.go:258" "successfully acquired lease ";
+    LEADER_NOT_RENEWED Info 0 "leaderelection.go:283" "failed to renew lease ";
+    LEADER_LOST Error 0 "main.go:39" "error while executing";
+
     // Conditions: plain lines.
     CERTIFICATE_CONDITION_CHANGED Info 2 "conditions.go:190" "Found status change for Certificate";
     CERTIFICATE_CONDITION_ADDED Info 2 "conditions.go:201" "Setting lastTransitionTime for Certificate";

@@ -179,6 +179,16 @@ fn check_hosts(scenario: &Scenario) -> Result<(), Missing> {
         named.extend(link.from.iter().map(|h| (format!("links[{i}].from"), h.as_str())));
         named.extend(link.to.iter().map(|h| (format!("links[{i}].to"), h.as_str())));
     }
+    let processes = &scenario.engine.processes;
+    let name = |list: &str, i: usize| format!("engine.processes.{list}[{i}]");
+    named.extend(processes.replicas.iter().enumerate().map(|(i, h)| (name("replicas", i), h.as_str())));
+    for (i, crash) in processes.crashes.iter().enumerate() {
+        named.extend(crash.host.iter().map(|h| (format!("{}.host", name("crashes", i)), h.as_str())));
+    }
+    for (i, suspension) in processes.suspensions.iter().enumerate() {
+        named
+            .extend(suspension.host.iter().map(|h| (format!("{}.host", name("suspensions", i)), h.as_str())));
+    }
     for (i, perspective) in scenario.ca.config.perspectives.iter().enumerate() {
         named.push((format!("ca.config.perspectives[{i}].name"), &perspective.name));
     }

@@ -6,6 +6,7 @@
 mod durations;
 mod load;
 mod overrides;
+mod process;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -20,6 +21,7 @@ pub use durations::{Durations, InTurn};
 pub use load::{Loaded, Missing, ScriptError, load};
 pub(crate) use load::{account_key, check, nearest};
 pub use overrides::{OverrideError, apply};
+pub use process::{ClockStep, Crash, Processes, Shift, Suspension};
 
 /// A whole script.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -70,6 +72,9 @@ pub struct Clock {
     /// A process reads wall and monotonic clock one after the other: how far apart, reading by reading.
     #[serde(default)]
     pub reading_gaps: Durations,
+    /// Steps of the wall clock.
+    #[serde(default)]
+    pub steps: Vec<ClockStep>,
 }
 
 /// What a link does. A field that is not given fits everything.
@@ -248,6 +253,8 @@ pub struct Engine {
     pub extra: BTreeMap<String, Vec<String>>,
     /// Its nameservers; empty: the scenario's DNS server.
     pub nameservers: Vec<SocketAddr>,
+    /// Its processes, and what befalls them.
+    pub processes: Processes,
 }
 
 impl Default for Engine {
@@ -261,6 +268,7 @@ impl Default for Engine {
             work: BTreeMap::new(),
             extra: BTreeMap::new(),
             nameservers: Vec::new(),
+            processes: Processes::default(),
         }
     }
 }

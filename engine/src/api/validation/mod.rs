@@ -35,7 +35,7 @@ pub fn validate(object: &Object) -> Vec<FieldError> {
         Object::Service(service) => core::service(&service.spec, &spec, &mut errors),
         Object::Endpoints(endpoints) => core::endpoints(endpoints, &mut errors),
         Object::Ingress(ingress) => core::ingress(&ingress.spec, &spec, &mut errors),
-        Object::Event(_) => {}
+        Object::Event(_) | Object::Lease(_) => {}
     }
     errors.into_vec()
 }
