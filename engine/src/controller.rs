@@ -94,19 +94,21 @@ pub(crate) fn watch_owned(context: &Context, controller: &str, kind: Kind, owner
     });
 }
 
-/// Puts the Certificates into the queue to whom a changed Secret belongs: those that name it by `field`.
+/// Puts the Certificates into the queue to whom a changed Secret belongs: those that name it by the field `name`, whose
+/// value `field` reads.
 pub(crate) fn watch_named_secrets(
     context: &Context,
     controller: &str,
     queue: &WorkQueue,
-    field: impl Fn(&Certificate) -> Option<&str> + Send + Sync + 'static,
+    name: &'static str,
+    field: fn(&Certificate) -> Option<&str>,
 ) {
     let certificates = context.informers.lister::<Certificate>();
+    certificates.index(name, move |certificate| {
+        Some(ObjectKey::new(certificate.metadata.namespace.as_str(), field(certificate)?).to_string())
+    });
     watch(context, controller, Kind::Secret, queue, move |secret| {
-        let meta = secret.meta();
-        let named = certificates.list(|certificate| {
-            certificate.metadata.namespace == meta.namespace && field(certificate) == Some(meta.name.as_str())
-        });
+        let named = certificates.indexed(name, &secret.key().to_string());
         named.iter().map(|certificate| certificate.key()).collect()
     });
 }

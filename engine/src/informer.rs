@@ -5,7 +5,7 @@
 //! They differ, as in client-go, where handlers have goroutines of their own behind the indexer; a model with
 //! one lag cannot give a conflict on a stale read without also repeating what the stale reader did before.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::mpsc;
@@ -15,24 +15,84 @@ use crate::api::{Kind, Object, ObjectKey, Resource};
 use crate::client::Timing;
 use crate::store::{Change, ChangeType, Store};
 
-/// The cached objects of one kind, each with its place in the order of first sight.
-#[derive(Default)]
+/// The cached objects of one kind, each with its place in the order of first sight, and the indexes over them.
 struct Cached {
     objects: BTreeMap<ObjectKey, (u64, Object)>,
     seen: u64,
+    indexes: Vec<Index>,
+}
+
+/// Finds the objects that have a value: their keys, by what `of` says of each.
+struct Index {
+    name: &'static str,
+    of: Box<dyn Fn(&Object) -> Option<String> + Send + Sync>,
+    keys: BTreeMap<String, BTreeSet<ObjectKey>>,
+}
+
+/// Name of the index that every cache has: the uid of the controller.
+const BY_OWNER: &str = "metadata.ownerReferences";
+
+impl Default for Cached {
+    fn default() -> Self {
+        let owner = |object: &Object| object.meta().controller().map(|owner| owner.uid.clone());
+        let by_owner = Index { name: BY_OWNER, of: Box::new(owner), keys: BTreeMap::new() };
+        Cached { objects: BTreeMap::new(), seen: 0, indexes: vec![by_owner] }
+    }
+}
+
+impl Index {
+    fn take_in(&mut self, key: &ObjectKey, object: &Object) {
+        if let Some(value) = (self.of)(object) {
+            self.keys.entry(value).or_default().insert(key.clone());
+        }
+    }
+
+    fn take_out(&mut self, key: &ObjectKey, object: &Object) {
+        let Some(value) = (self.of)(object) else { return };
+        if let Some(keys) = self.keys.get_mut(&value) {
+            keys.remove(key);
+            if keys.is_empty() {
+                self.keys.remove(&value);
+            }
+        }
+    }
 }
 
 impl Cached {
     fn put(&mut self, object: Object) -> Option<Object> {
         self.seen += 1;
         let key = object.key();
-        match self.objects.get_mut(&key) {
-            Some((_, old)) => Some(std::mem::replace(old, object)),
+        let old = match self.objects.get_mut(&key) {
+            Some((_, old)) => Some(std::mem::replace(old, object.clone())),
             None => {
-                self.objects.insert(key, (self.seen, object));
+                self.objects.insert(key.clone(), (self.seen, object.clone()));
                 None
             }
+        };
+        for index in &mut self.indexes {
+            if let Some(old) = &old {
+                index.take_out(&key, old);
+            }
+            index.take_in(&key, &object);
         }
+        old
+    }
+
+    fn remove(&mut self, key: &ObjectKey) -> Option<Object> {
+        let (_, old) = self.objects.remove(key)?;
+        for index in &mut self.indexes {
+            index.take_out(key, &old);
+        }
+        Some(old)
+    }
+
+    /// The objects with this value in this index, in the order of first sight.
+    fn indexed(&self, name: &str, value: &str) -> Vec<&Object> {
+        let keys =
+            self.indexes.iter().find(|index| index.name == name).and_then(|index| index.keys.get(value));
+        let mut found: Vec<_> = keys.into_iter().flatten().filter_map(|key| self.objects.get(key)).collect();
+        found.sort_by_key(|(seen, _)| *seen);
+        found.into_iter().map(|(_, object)| object).collect()
     }
 }
 
@@ -109,7 +169,29 @@ impl<R: Resource> Lister<R> {
 
     /// The cached objects that `owner` (a uid) controls in `namespace`.
     pub fn owned_by(&self, namespace: &str, owner: &str) -> Vec<Arc<R>> {
-        self.list(|o| o.meta().namespace == namespace && o.meta().is_controlled_by(owner))
+        let mut owned = self.indexed(BY_OWNER, owner);
+        owned.retain(|o| o.meta().namespace == namespace);
+        owned
+    }
+
+    /// Keeps an index over the cache from now on: what `of` says of an object is a value by which
+    /// [`Lister::indexed`] finds it. An index of a name that is there already is kept as it is.
+    pub fn index(&self, name: &'static str, of: impl Fn(&R) -> Option<String> + Send + Sync + 'static) {
+        let mut cache = lock(&self.cache);
+        if cache.indexes.iter().any(|index| index.name == name) {
+            return;
+        }
+        let of = Box::new(move |object: &Object| of(R::from_object(object)?));
+        let mut index = Index { name, of, keys: BTreeMap::new() };
+        for (key, (_, object)) in &cache.objects {
+            index.take_in(key, object);
+        }
+        cache.indexes.push(index);
+    }
+
+    /// The cached objects with this value in the index of this name, in the order in which the cache first saw them.
+    pub fn indexed(&self, name: &str, value: &str) -> Vec<Arc<R>> {
+        lock(&self.cache).indexed(name, value).into_iter().filter_map(R::from_object).cloned().collect()
     }
 }
 
@@ -169,7 +251,7 @@ impl Informers {
                 world.sleep_until(change.at + lag).await;
                 let key = change.object.key();
                 let old = match change.type_ {
-                    ChangeType::Deleted => lock(&cache).objects.remove(&key).map(|(_, old)| old),
+                    ChangeType::Deleted => lock(&cache).remove(&key),
                     _ => lock(&cache).put(change.object.clone()),
                 };
                 let notice = Notice { change, old };
@@ -194,5 +276,54 @@ async fn deliver(
         last = last.max(due);
         world.sleep_until(last).await;
         handler(&notice);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::api::{OwnerReference, Secret};
+
+    fn secret(name: u8, owner: u8) -> Object {
+        let mut secret = Secret::default();
+        secret.metadata.name = name.to_string();
+        secret.type_ = format!("type {}", owner % 2);
+        if owner > 0 {
+            let uid = owner.to_string();
+            let reference = OwnerReference { uid, controller: Some(true), ..OwnerReference::default() };
+            secret.metadata.owner_references.push(reference);
+        }
+        Object::from(secret)
+    }
+
+    proptest! {
+        /// Whatever is put and removed: an index finds what a look at every object finds, in the same order.
+        #[test]
+        fn an_index_finds_what_a_scan_finds(changes in proptest::collection::vec((0..6_u8, 0..4_u8, any::<bool>()), 0..60)) {
+            let cache = Cache::default();
+            let lister: Lister<Secret> = Lister { cache: cache.clone(), kind: std::marker::PhantomData };
+            let half = changes.len() / 2;
+            for (n, (name, owner, put)) in changes.into_iter().enumerate() {
+                if n == half {
+                    lister.index("type", |s: &Secret| Some(s.type_.clone()));
+                }
+                let object = secret(name, owner);
+                if put {
+                    lock(&cache).put(object);
+                } else {
+                    lock(&cache).remove(&object.key());
+                }
+                for owner in ["1", "2", "3"] {
+                    let scan = lister.list(|s| s.metadata.is_controlled_by(owner));
+                    prop_assert_eq!(lister.owned_by("", owner), scan);
+                }
+                let scan = lister.list(|s| s.type_ == "type 1");
+                if n >= half {
+                    prop_assert_eq!(lister.indexed("type", "type 1"), scan);
+                }
+            }
+        }
     }
 }

@@ -23,10 +23,11 @@ struct Issuing {
 
 pub(crate) fn start(context: &Context) {
     let (context, caches, queue) = begin(context, NAME, &[Kind::CertificateRequest]);
-    controller::watch_named_secrets(&context, NAME, &queue, |c| {
+    let next_key = "status.nextPrivateKeySecretName";
+    controller::watch_named_secrets(&context, NAME, &queue, next_key, |c| {
         c.status.next_private_key_secret_name.as_deref()
     });
-    controller::watch_named_secrets(&context, NAME, &queue, |c| Some(&c.spec.secret_name));
+    controller::watch_named_secrets(&context, NAME, &queue, "spec.secretName", |c| Some(&c.spec.secret_name));
     let issuing = Issuing { context: context.clone(), caches };
     controller::start(&context, NAME, &queue, Arc::new(issuing));
 }

@@ -23,7 +23,7 @@ struct KeyManager {
 
 pub(crate) fn start(context: &Context) {
     let (context, caches, queue) = begin(context, NAME, &[Kind::Secret]);
-    controller::watch_named_secrets(&context, NAME, &queue, |c| Some(&c.spec.secret_name));
+    controller::watch_named_secrets(&context, NAME, &queue, "spec.secretName", |c| Some(&c.spec.secret_name));
     let manager = KeyManager { context: context.clone(), caches };
     controller::start(&context, NAME, &queue, Arc::new(manager));
 }

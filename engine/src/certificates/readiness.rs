@@ -19,7 +19,7 @@ struct Readiness {
 
 pub(crate) fn start(context: &Context) {
     let (context, caches, queue) = begin(context, NAME, &[Kind::CertificateRequest]);
-    controller::watch_named_secrets(&context, NAME, &queue, |c| Some(&c.spec.secret_name));
+    controller::watch_named_secrets(&context, NAME, &queue, "spec.secretName", |c| Some(&c.spec.secret_name));
     let readiness = Readiness { context: context.clone(), caches };
     controller::start(&context, NAME, &queue, Arc::new(readiness));
 }

@@ -25,7 +25,7 @@ struct Trigger {
 
 pub(crate) fn start(context: &Context) {
     let (context, caches, queue) = begin(context, NAME, &[Kind::CertificateRequest]);
-    controller::watch_named_secrets(&context, NAME, &queue, |c| Some(&c.spec.secret_name));
+    controller::watch_named_secrets(&context, NAME, &queue, "spec.secretName", |c| Some(&c.spec.secret_name));
     let scheduled = ScheduledQueue::new(&context.world, NAME, &queue);
     let trigger = Trigger { context: context.clone(), caches, scheduled };
     controller::start(&context, NAME, &queue, Arc::new(trigger));

@@ -114,6 +114,14 @@ struct Inner {
     watches: Vec<(Kind, mpsc::UnboundedSender<Change>)>,
 }
 
+impl Inner {
+    /// The objects of a kind, by namespace and name.
+    fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &Object> {
+        let from = (kind, ObjectKey::default());
+        self.objects.range(from..).take_while(move |((k, _), _)| *k == kind).map(|(_, object)| object)
+    }
+}
+
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Store({} objects)", self.lock().objects.len())
@@ -281,7 +289,7 @@ impl Store {
 
     /// All stored objects of a kind, by namespace and name.
     pub fn list(&self, kind: Kind) -> Vec<Object> {
-        self.lock().objects.iter().filter(|((k, _), _)| *k == kind).map(|(_, o)| o.clone()).collect()
+        self.lock().of_kind(kind).cloned().collect()
     }
 
     /// All stored objects.
@@ -294,11 +302,9 @@ impl Store {
         let at = self.world.monotonic();
         let mut inner = self.lock();
         let (sender, receiver) = mpsc::unbounded_channel();
-        for ((k, _), object) in &inner.objects {
-            if *k == kind {
-                // The receiver is right here.
-                let _ = sender.send(Change { type_: ChangeType::Added, object: object.clone(), at });
-            }
+        for object in inner.of_kind(kind) {
+            // The receiver is right here.
+            let _ = sender.send(Change { type_: ChangeType::Added, object: object.clone(), at });
         }
         inner.watches.push((kind, sender));
         Watch(receiver)
