@@ -22,6 +22,8 @@ pub enum Verb {
     Update,
     /// PUT to the status subresource.
     UpdateStatus,
+    /// PATCH.
+    Patch,
     /// Server-side apply.
     Apply,
     /// DELETE.
@@ -251,6 +253,27 @@ impl Client {
         let object = Arc::new(object).into_object();
         let updated = self.call(Verb::Update, R::KIND, &key.name, |store| store.update(object)).await?;
         Self::typed(&updated, &key)
+    }
+
+    /// Changes some fields of an object, whatever version it has: a merge patch.
+    ///
+    /// # Errors
+    /// [`ApiError::NotFound`] when there is none.
+    pub async fn patch<R: Resource>(
+        &self,
+        key: &ObjectKey,
+        change: impl FnOnce(&mut R),
+    ) -> Result<Arc<R>, ApiError> {
+        let patched = self
+            .call(Verb::Patch, R::KIND, &key.name, |store| {
+                store.apply(R::KIND, key, |stored| {
+                    let mut object = R::from_object(stored?)?.as_ref().clone();
+                    change(&mut object);
+                    Some(Arc::new(object).into_object())
+                })
+            })
+            .await?;
+        Self::typed(&patched, key)
     }
 
     /// Writes a status: `change` is what this caller wants of it, applied to `cached`, the object as the

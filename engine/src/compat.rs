@@ -4,10 +4,12 @@
 //! each release, collected in one place.
 
 mod releases;
+pub mod switches;
 
 use std::time::Duration;
 
 use crate::api::PrivateKeyRotationPolicy;
+use crate::log::places::Edition;
 
 pub use releases::{RELEASES, V0_2, V0_5, V1_7, V1_16, V1_21};
 
@@ -18,9 +20,15 @@ pub struct Compat {
     pub release: &'static str,
     /// Which controllers there are.
     pub design: Design,
-    /// How log lines are written.
+    /// How log lines are written (`--logging-format`).
     pub log_format: LogFormat,
-    /// `User-Agent` of HTTP requests.
+    /// In which release's source the log lines have their places.
+    pub log_edition: Edition,
+    /// What the loggers of controllers are called.
+    pub logger_names: LoggerNames,
+    /// Who reports events.
+    pub event_source: EventComponent,
+    /// `User-Agent` of HTTP requests to ACME servers, and of the HTTP-01 self-check.
     pub user_agent: &'static str,
 
     // The framework.
@@ -157,14 +165,36 @@ pub enum OneController {
 }
 
 /// How log lines are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
     /// glog: the message, with its values in the text.
     Plain,
     /// klogr's "serialize": `name "msg"="…" "key"="…"`, values by key.
+    #[default]
     Serialize,
     /// klog's contextual text: `"message" logger="…" key="…"`, values in the order of the call.
     Contextual,
+    /// One JSON object a line (`--logging-format=json`, 1.12).
+    Json,
+}
+
+/// What the loggers of controllers are called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoggerNames {
+    /// `cert-manager/<controller>`; a failed key is named in its line.
+    Controller,
+    /// `cert-manager.controller`, whichever controller it is, and without the failed key: since 1.15 the loop does not
+    /// hand its own logger to the sync.
+    Process,
+}
+
+/// Who reports events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventComponent {
+    /// `cert-manager`.
+    Process,
+    /// `cert-manager-<controller>` (1.8).
+    Controller,
 }
 
 /// An exponential back-off per item: `base * 2^(n-1)`, at most `max`. One with `base == max` is flat.

@@ -63,6 +63,15 @@ fn messages(kind: Kind) -> (&'static Message, &'static Message) {
     }
 }
 
+/// The name of the value that names the object.
+fn reference(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Certificate => "certificate",
+        Kind::CertificateRequest => "certificateRequest",
+        _ => "issuer",
+    }
+}
+
 /// Completes `new`, which is to replace a condition of `object`: the transition time is now when the status
 /// differs (and a line says so), else the old one's.
 pub async fn transition<R>(world: &World, log: &Logger, object: &R, mut new: Condition) -> Condition
@@ -79,25 +88,27 @@ where
     // Between taking the time and printing it the process is busy.
     world.work(place(&format!("conditions/{}/{}", R::KIND, new.type_))).await;
     let (changed, added) = messages(R::KIND);
-    let (kind, name, type_) = (R::KIND, &object.meta().name, &new.type_);
+    let (kind, meta, type_) = (R::KIND, object.meta(), &new.type_);
+    let (name, at) = (&meta.name, now.go_string());
+    let mut values = vec![(reference(kind), crate::api::ObjectKey::of(meta).to_string().into())];
+    values.push(("condition", type_.as_str().into()));
     match old {
-        None => log.plain(
-            added,
-            format!(
-                "Setting lastTransitionTime for {kind} {name:?} condition {type_:?} to {}",
-                now.go_string()
-            ),
-        ),
-        Some(old) => log.plain(
-            changed,
-            format!(
-                "Found status change for {kind} {name:?} condition {type_:?}: {:?} -> {:?}; setting \
-                 lastTransitionTime to {}",
-                old.status.as_str(),
-                new.status.as_str(),
-                now.go_string()
-            ),
-        ),
+        None => {
+            let plain = format!("Setting lastTransitionTime for {kind} {name:?} condition {type_:?} to {at}");
+            values.push(("lastTransitionTime", at.into()));
+            log.condition(added, plain, &values);
+        }
+        Some(old) => {
+            let (old, new) = (old.status.as_str(), new.status.as_str());
+            let plain = format!(
+                "Found status change for {kind} {name:?} condition {type_:?}: {old:?} -> {new:?}; setting \
+                 lastTransitionTime to {at}"
+            );
+            values.push(("oldStatus", old.into()));
+            values.push(("status", new.into()));
+            values.push(("lastTransitionTime", at.into()));
+            log.condition(changed, plain, &values);
+        }
     }
     new
 }

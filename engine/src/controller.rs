@@ -69,7 +69,8 @@ impl Context {
     pub fn named(&self, controller: &str) -> Self {
         Context {
             client: self.client.as_actor(controller),
-            log: self.log.with_name(controller),
+            log: self.log.for_controller(controller),
+            recorder: self.recorder.for_controller(controller, self.compat.event_source),
             ..self.clone()
         }
     }
@@ -161,7 +162,7 @@ pub fn start(context: &Context, name: &str, queue: &WorkQueue, controller: Arc<i
 }
 
 fn report(log: &Logger, key: &ObjectKey, error: &SyncError) {
-    let log = log.with_value("key", key.to_string());
+    let log = log.for_key(&key.to_string());
     let text = error.to_string();
     if error.is_conflict() {
         log.info(&msg::REQUEUE_CONFLICT, &[("error", text.into())]);

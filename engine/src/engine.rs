@@ -7,19 +7,19 @@ use world::tls::BadTls;
 
 use crate::acme::{AcmeClients, ClientConfig};
 use crate::client::{Client, Identity, Timing};
-use crate::compat::{Compat, V1_7};
+use crate::compat::{Compat, Design, V1_21};
 use crate::controller::Context;
 use crate::informer::Informers;
 use crate::leader::{Candidate, Elector};
 use crate::log::{Logger, Sink, catalogue as msg};
 use crate::recorder::Recorder;
 use crate::store::Store;
-use crate::{certificates, challenges, ingress_shim, issuers, orders, requests};
+use crate::{certificates, challenges, ingress_shim, issuers, legacy, orders, requests};
 
 /// How an engine process is started.
 #[derive(Debug, Clone)]
 pub struct EngineConfig {
-    /// The release to reproduce.
+    /// The release to reproduce; the newest one if nothing is said.
     pub compat: Compat,
     /// klog's `-v`.
     pub verbosity: u8,
@@ -36,7 +36,7 @@ pub struct EngineConfig {
 impl Default for EngineConfig {
     fn default() -> Self {
         EngineConfig {
-            compat: V1_7,
+            compat: V1_21,
             verbosity: 2,
             acme: ClientConfig::default(),
             identity: Identity {
@@ -82,7 +82,7 @@ pub fn start(
         informers: Arc::new(Informers::new(world, store, timing)),
         recorder: Recorder::start(world, client.as_actor("event-recorder")),
         client,
-        log: Logger::new(world, sink, config.verbosity),
+        log: Logger::new(world, sink, config.verbosity).for_release(&compat),
         compat,
     };
     let Some(candidate) = config.election else {
@@ -108,10 +108,15 @@ pub fn start(
 /// Starts what a process does when it may.
 fn work(context: &Context, clients: &AcmeClients, resource_namespace: &str) {
     issuers::start(context, clients, resource_namespace);
-    certificates::start(context);
-    requests::start(context);
-    orders::start(context, clients);
-    challenges::start(context, clients);
-    ingress_shim::start(context);
+    match context.compat.design {
+        Design::OneController(which) => legacy::start(context, clients, which),
+        Design::Steps => {
+            certificates::start(context);
+            requests::start(context);
+            orders::start(context, clients);
+            challenges::start(context, clients);
+            ingress_shim::start(context);
+        }
+    }
     context.informers.start();
 }

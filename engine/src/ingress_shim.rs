@@ -113,7 +113,7 @@ impl Reconcile for IngressShim {
         let Some(ingress) = self.ingresses.get(key) else {
             self.context
                 .log
-                .plain(&msg::INGRESS_GONE, format!("ingress '{key}' in work queue no longer exists"));
+                .unhandled(&msg::INGRESS_GONE, format!("ingress '{key}' in work queue no longer exists"));
             return Ok(());
         };
         let recorder = &self.context.recorder;

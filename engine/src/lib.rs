@@ -7,6 +7,7 @@
 //! | [`client`], [`informer`] | the way there and back, with what each way costs: call times, rate limit, two lags |
 //! | [`queue`], [`controller`] | work queues, workers, requeues |
 //! | `certificates`, `requests`, `orders`, `challenges`, `issuers`, `ingress_shim` | the controllers |
+//! | `legacy` | the one controller of 0.2 and 0.5 |
 //! | [`acme`], `pki` | the ACME client, and X.509 |
 //! | [`leader`] | which of several processes works |
 //! | [`log`], [`recorder`], [`conditions`] | what people see: klog lines, events, conditions |
@@ -24,11 +25,13 @@ pub mod client;
 pub mod compat;
 pub mod conditions;
 pub mod controller;
+pub mod describe;
 mod engine;
 pub mod informer;
 mod ingress_shim;
 mod issuers;
 pub mod leader;
+mod legacy;
 pub mod log;
 pub mod manifest;
 mod orders;

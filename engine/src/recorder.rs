@@ -1,6 +1,7 @@
-//! Kubernetes Events: written in the background, one API call each, repeated ones counted.
+//! Kubernetes Events: written in the background, one API call each; [`correlator`] says which, and how.
 
-use std::collections::BTreeMap;
+pub mod correlator;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -9,6 +10,9 @@ use world::World;
 
 use crate::api::{Event, EventSource, InvolvedObject, ObjectKey, Resource, Time};
 use crate::client::Client;
+use crate::compat::EventComponent;
+use crate::store::ApiError;
+use correlator::{Correlator, Verdict};
 
 /// `Normal` or `Warning`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +36,7 @@ impl EventType {
 #[derive(Clone, Debug)]
 pub struct Recorder {
     world: World,
+    component: Arc<str>,
     sender: mpsc::UnboundedSender<Event>,
     /// Makes the names of events of one nanosecond differ.
     count: Arc<AtomicI64>,
@@ -41,29 +46,35 @@ impl Recorder {
     /// A recorder that writes through `client`.
     pub fn start(world: &World, client: Client) -> Self {
         let (sender, mut events) = mpsc::unbounded_channel::<Event>();
+        let clock = world.clone();
         world.spawn("event recorder", async move {
-            let mut seen: BTreeMap<String, Event> = BTreeMap::new();
+            let mut correlator = Correlator::default();
             while let Some(event) = events.recv().await {
-                let about = &event.involved_object;
-                let id = [&about.kind, &about.uid, &event.type_, &event.reason, &event.message]
-                    .map(String::as_str);
-                let id = id.join("\n");
+                let verdict = correlator.correlate(event, clock.now(), clock.monotonic());
                 // An event that is lost is lost: events are best effort.
-                let written = match seen.get(&id) {
-                    None => client.create(event).await,
-                    Some(known) => {
-                        let mut again = known.clone();
-                        again.count += 1;
-                        again.last_timestamp = event.last_timestamp;
-                        client.update(again).await
-                    }
+                let (key, written) = match verdict {
+                    Verdict::Drop => continue,
+                    Verdict::Create { event, key } => (key, client.create(*event).await),
+                    Verdict::Patch { event, key } => (key, patch(&client, *event).await),
                 };
                 if let Ok(written) = written {
-                    seen.insert(id, written.as_ref().clone());
+                    correlator.written(&key, &written);
                 }
             }
         });
-        Recorder { world: world.clone(), sender, count: Arc::default() }
+        let (world, component) = (world.clone(), "cert-manager".into());
+        Recorder { world, component, sender, count: Arc::default() }
+    }
+
+    /// The recorder of one controller.
+    #[must_use]
+    pub fn for_controller(&self, controller: &str, component: EventComponent) -> Self {
+        match component {
+            EventComponent::Process => self.clone(),
+            EventComponent::Controller => {
+                Recorder { component: format!("cert-manager-{controller}").into(), ..self.clone() }
+            }
+        }
     }
 
     /// Records that `object` has something to tell.
@@ -82,7 +93,7 @@ impl Recorder {
             },
             reason: reason.to_owned(),
             message: message.to_owned(),
-            source: EventSource { component: "cert-manager".to_owned(), ..EventSource::default() },
+            source: EventSource { component: self.component.to_string(), ..EventSource::default() },
             first_timestamp: Some(Time::new(now)),
             last_timestamp: Some(Time::new(now)),
             count: 1,
@@ -108,5 +119,20 @@ impl Recorder {
     /// A warning.
     pub fn warning<R: Resource>(&self, object: &R, reason: &str, message: &str) {
         self.event(object, EventType::Warning, reason, message);
+    }
+}
+
+/// Writes what a repeated event changes: count, time and message. If the server has forgotten it, it is new.
+async fn patch(client: &Client, event: Event) -> Result<Arc<Event>, ApiError> {
+    let patched = client
+        .patch(&event.key(), |stored: &mut Event| {
+            stored.count = event.count;
+            stored.last_timestamp = event.last_timestamp;
+            stored.message.clone_from(&event.message);
+        })
+        .await;
+    match patched {
+        Err(ApiError::NotFound { .. }) => client.create(event).await,
+        other => other,
     }
 }

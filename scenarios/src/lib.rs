@@ -6,6 +6,7 @@
 //! | [`cluster`] | what stands around the engine: API server times, kubelet, endpoints, ingress controller |
 //! | `processes` | the engine's processes: started, elected, crashed, held still |
 //! | [`runner`] | builds a world from a script, runs it, makes the record |
+//! | [`history`] | what the API server had at any time of a run |
 //! | [`expect`] | holds the record against what the script expects |
 //! | [`library`] | finds the scenarios of a folder |
 //!
@@ -18,6 +19,7 @@
 
 pub mod cluster;
 pub mod expect;
+pub mod history;
 pub mod library;
 mod processes;
 pub mod runner;

@@ -6,8 +6,10 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use reports::{Outcome, RunRecord};
+use scenarios::history;
 use scenarios::library::Library;
 use scenarios::runner;
+use scenarios::script::Loaded;
 use world::real::Stopwatch;
 
 /// Rehearse certificate issuance before production does.
@@ -39,6 +41,24 @@ enum Command {
     Replay {
         /// Which.
         name: String,
+        #[command(flatten)]
+        vary: Vary,
+    },
+    /// Print an object as `kubectl describe` would have, at a time of a run (its end when none is given).
+    Describe {
+        /// Its kind: `Certificate`, `certificates`, `cert`.
+        kind: String,
+        /// Its name.
+        name: String,
+        /// Which scenario.
+        #[arg(long, value_name = "NAME")]
+        scenario: String,
+        /// When: RFC 3339, or a time after the start of the run such as 90s.
+        #[arg(long, value_name = "TIME")]
+        at: Option<String>,
+        /// Its namespace; not needed when only one has it.
+        #[arg(short, long, value_name = "NS")]
+        namespace: Option<String>,
         #[command(flatten)]
         vary: Vary,
     },
@@ -109,8 +129,50 @@ fn command(cli: Cli) -> miette::Result<bool> {
             }
             Ok(true)
         }
+        Command::Describe { kind, name, scenario, at, namespace, vary } => {
+            let loaded = library.load(&scenario)?;
+            let subject = Subject { kind: &kind, name: &name, namespace: namespace.as_deref() };
+            say(&described(&loaded, &subject, at.as_deref(), &vary)?);
+            Ok(true)
+        }
         Command::Run { names, vary, json } => run(&library, names, &vary, json),
     }
+}
+
+/// What is to be described.
+struct Subject<'a> {
+    kind: &'a str,
+    name: &'a str,
+    namespace: Option<&'a str>,
+}
+
+fn described(
+    loaded: &Loaded,
+    subject: &Subject<'_>,
+    at: Option<&str>,
+    vary: &Vary,
+) -> miette::Result<String> {
+    let kind = history::kind(subject.kind)
+        .ok_or_else(|| miette::miette!("the server doesn't have a resource type {:?}", subject.kind))?;
+    let options =
+        runner::Options { seed: vary.seed, overrides: vary.set.clone(), ..runner::Options::default() };
+    let (record, kept) = runner::history(loaded, &options)?;
+    let Some(kept) = kept else {
+        return Err(match &record.outcome {
+            Outcome::Stopped { report } => miette::miette!("the run was stopped: {report}"),
+            _ => miette::miette!("the run has no history"),
+        });
+    };
+    let end = kept.time(&format!("{}ns", record.virtual_nanos)).map_err(|e| miette::miette!("{e}"))?;
+    let time = match at {
+        None => end,
+        Some(text) => kept.time(text).map_err(|e| miette::miette!("--at {e}"))?,
+    };
+    if time < kept.start() || time > end {
+        return Err(miette::miette!("--at {time}: the run lasts from {} to {end}", kept.start()));
+    }
+    let stored = kept.at(time);
+    Ok(stored.describe(stored.find(kind, subject.namespace, subject.name)?))
 }
 
 fn run(library: &Library, names: Vec<String>, vary: &Vary, json: bool) -> miette::Result<bool> {

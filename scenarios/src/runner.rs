@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use engine::EngineConfig;
 use engine::acme::ClientConfig;
-use engine::compat::{Compat, RELEASES};
 use engine::log::{Memory, render};
 use engine::store::{Names, Store};
 use reports::{Counts, LogLine, Outcome, RunRecord, SCHEMA};
@@ -16,6 +15,7 @@ use world::sim::{self, Finished};
 use world::{Tape, Trace, WallClock, World};
 
 use crate::cluster::{self, ClusterTiming, pinned_names};
+use crate::history::{History, Recording};
 use crate::script::{self, ClockStep, Loaded, Missing, OverrideError, Scenario, account_key};
 use crate::{expect, processes};
 
@@ -65,6 +65,8 @@ pub struct Whole {
     pub trace: Option<Trace>,
     /// What is in the API server at the end; nothing when the run was stopped.
     pub objects: Vec<engine::api::Object>,
+    /// What was written to it, if that was kept.
+    pub history: Option<History>,
 }
 
 /// Runs a scenario; also returns the trace (`None` when the run was stopped).
@@ -80,6 +82,18 @@ pub fn run_with(loaded: &Loaded, options: &Options) -> Result<(RunRecord, Option
 /// # Errors
 /// As [`run`].
 pub fn run_whole(loaded: &Loaded, options: &Options) -> Result<Whole, RunError> {
+    run_keeping(loaded, options, false)
+}
+
+/// Runs a scenario and keeps what was written to the API server (`None` when the run was stopped).
+///
+/// # Errors
+/// As [`run`].
+pub fn history(loaded: &Loaded, options: &Options) -> Result<(RunRecord, Option<History>), RunError> {
+    run_keeping(loaded, options, true).map(|whole| (whole.record, whole.history))
+}
+
+fn run_keeping(loaded: &Loaded, options: &Options, keep: bool) -> Result<Whole, RunError> {
     let scenario = script::apply(&loaded.scenario, &options.overrides)?;
     script::check(&scenario, &loaded.objects)?;
     let config = sim::Config {
@@ -97,17 +111,20 @@ pub fn run_whole(loaded: &Loaded, options: &Options) -> Result<Whole, RunError> 
         polls_per_instant: options.polls_per_instant.unwrap_or(sim::Config::default().polls_per_instant),
     };
     let (inside, objects) = (scenario.clone(), loaded.objects.clone());
-    let ran = sim::run(config, move |world| async move { rehearse(world, inside, objects).await });
+    let ran = sim::run(config, move |world| async move { rehearse(world, inside, objects, keep).await });
     Ok(match ran {
-        Ok(finished) => {
+        Ok(mut finished) => {
             let trace = finished.trace.clone();
             let objects = finished.value.as_ref().map(|remains| remains.store.all()).unwrap_or_default();
-            Whole { record: record(loaded, &scenario, options, finished), trace: Some(trace), objects }
+            let kept = finished.value.as_mut().ok().and_then(|remains| remains.history.take());
+            let history = kept.map(|kept| kept.finish(scenario.clock.start));
+            let record = record(loaded, &scenario, options, finished);
+            Whole { record, trace: Some(trace), objects, history }
         }
         Err(stopped) => {
             let outcome = Outcome::Stopped { report: stopped.to_string() };
             let record = empty_record(loaded, options, outcome, stopped.elapsed);
-            Whole { record, trace: None, objects: Vec::new() }
+            Whole { record, trace: None, objects: Vec::new(), history: None }
         }
     })
 }
@@ -128,6 +145,7 @@ struct Remains {
     timing: Arc<ClusterTiming>,
     ca: Option<mock_ca::Ca>,
     starts: Arc<AtomicU64>,
+    history: Option<Recording>,
 }
 
 /// Sets the world up, lets it run until the script's end.
@@ -135,6 +153,7 @@ async fn rehearse(
     world: World,
     scenario: Scenario,
     objects: Vec<engine::api::Object>,
+    keep_history: bool,
 ) -> Result<Remains, String> {
     network(&world, &scenario);
     let names = Names::new(world.rng("api server names"), pinned_names(&scenario.cluster.api));
@@ -142,6 +161,7 @@ async fn rehearse(
     for object in &objects {
         store.restore(object.clone()).map_err(|e| e.to_string())?;
     }
+    let history = keep_history.then(|| Recording::start(&store));
     let nameserver = dns(&world, &scenario).await?;
     let ca = ca(&world, &scenario, &objects, nameserver).await?;
     cluster::start(&world, &store, &scenario.cluster)
@@ -149,7 +169,7 @@ async fn rehearse(
         .map_err(|e| format!("ingress controller: {e}"))?;
     let timing = Arc::new(ClusterTiming::new(&scenario.cluster.api, &scenario.cluster.watch));
     let log = Arc::new(Memory::default());
-    let config = engine_config(&scenario, nameserver, ca.as_ref());
+    let config = engine_config(&scenario, nameserver, ca.as_ref())?;
     let (shared, costs, sink) = (store.clone(), timing.clone(), log.clone());
     let launch = move |process: &World, election| {
         let config = EngineConfig { election, ..config.clone() };
@@ -157,7 +177,7 @@ async fn rehearse(
     };
     let starts = processes::start(&world, &scenario.engine, scenario.clock.start, launch)?;
     world.sleep(scenario.until.since(scenario.clock.start)).await;
-    Ok(Remains { store, log, timing, ca, starts })
+    Ok(Remains { store, log, timing, ca, starts, history })
 }
 
 fn network(world: &World, scenario: &Scenario) {
@@ -222,23 +242,19 @@ fn engine_config(
     scenario: &Scenario,
     nameserver: Option<SocketAddr>,
     ca: Option<&mock_ca::Ca>,
-) -> EngineConfig {
+) -> Result<EngineConfig, String> {
     let script = &scenario.engine;
-    let release = RELEASES.iter().find(|(name, _)| *name == script.compat).map(|(_, compat)| *compat);
-    let mut compat: Compat = release.cloned().unwrap_or(engine::compat::V1_7);
-    compat.server_side_apply = script.server_side_apply;
-    compat.rerun_delay = script.rerun_delay.nth(0);
     let own = !script.nameservers.is_empty();
     let nameservers = if own { script.nameservers.clone() } else { nameserver.into_iter().collect() };
     let roots = ca.map(|ca| ca.web_root()).into_iter().collect();
     let mut config = EngineConfig {
-        compat,
+        compat: script.compat().map_err(|e| e.to_string())?,
         verbosity: script.verbosity,
         acme: ClientConfig { nameservers, roots },
         ..EngineConfig::default()
     };
     config.identity.extra.clone_from(&script.extra);
-    config
+    Ok(config)
 }
 
 fn empty_record(loaded: &Loaded, options: &Options, outcome: Outcome, elapsed: Duration) -> RunRecord {

@@ -114,6 +114,8 @@ fn an_unknown_path_names_the_nearest() {
         ("cluster.kubelet.podStart=fast", "fast"),
         ("nonsense", "expected path=value"),
         ("engine.host=nowhere", "there is no host \"nowhere\""),
+        ("engine.switches.arj=true", "did you mean \"engine.switches.ari\"?"),
+        ("engine.switches.ari=perhaps", "switch \"ari\" takes true or false, not \"perhaps\""),
     ] {
         let output = rehearse(&["run", "rancher-renewal", "--set", set]);
         let report = text(&output.stderr);
@@ -185,4 +187,68 @@ fn the_broken_manifests_of_document_003_are_refused_and_nothing_panics() {
         }
     }
     assert!(refused >= 3, "{refused}");
+}
+
+#[test]
+fn a_script_with_an_unknown_switch_is_refused_with_the_nearest() {
+    let change =
+        |f: &Path| edit(f, "scenario.yaml", "  compat: v1_7", "  compat: v1_7\n  switches: { arii: true }");
+    refuses(&broken("switch", change), &["there is no switch \"arii\"", "did you mean \"ari\"?"]);
+}
+
+#[test]
+fn show_lists_every_switch() {
+    let out = text(&rehearse(&["show", "rancher-renewal"]).stdout);
+    for switch in engine::compat::switches::SWITCHES {
+        assert!(out.contains(&format!("\"{}\": null", switch.name)), "{}", switch.name);
+    }
+}
+
+#[test]
+fn a_switch_changes_one_value_of_the_release() {
+    let json = rehearse(&["replay", "rancher-renewal", "--set", "engine.switches.logFormat=contextual"]);
+    let out = text(&json.stdout);
+    assert!(json.status.success(), "{out}");
+    assert!(
+        out.contains("] \"Certificate must be re-issued\" logger=\"cert-manager.certificates-trigger\" key="),
+        "{out}"
+    );
+}
+
+/// `kubectl describe` at several times of the document's renewal.
+#[test]
+fn describe_prints_an_object_at_a_time_of_the_run() {
+    let describe = |args: &[&str]| {
+        let output = rehearse(&[&["describe"], args, &["--scenario", "rancher-renewal"]].concat());
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    let during = ["--at", "2022-05-07T13:40:00Z"];
+    let at = |kind: &str, name: &str, time: &[&str]| describe(&[&[kind, name], time].concat());
+    let certificate = "tls-rancher-ingress";
+    insta::assert_snapshot!("certificate_during", at("certificate", certificate, &during));
+    insta::assert_snapshot!("certificate_after", at("Certificate", certificate, &[]));
+    insta::assert_snapshot!("certificate_request", at("cr", "tls-rancher-ingress-5j9mm", &during));
+    insta::assert_snapshot!("order", at("orders", "tls-rancher-ingress-5j9mm-2528720963", &[]));
+    let challenge = "tls-rancher-ingress-5j9mm-2528720963-983401508";
+    insta::assert_snapshot!("challenge", at("challenge", challenge, &during));
+    insta::assert_snapshot!("secret", at("secret", certificate, &["-n", "cattle-system"]));
+    insta::assert_snapshot!("issuer", at("issuer", "rancher", &["--at", "13s"]));
+}
+
+#[test]
+fn describe_says_what_is_wrong_with_what_was_asked() {
+    for (args, says) in [
+        (["certificate", "nothing", "--at", "1h"], "certificates.cert-manager.io \"nothing\""),
+        (["certifikat", "x", "--at", "1h"], "doesn't have a resource type \"certifikat\""),
+        (["certificate", "x", "--at", "soon"], "\"soon\" is no time"),
+        (["certificate", "x", "--at", "2023-01-01T00:00:00Z"], "the run lasts from"),
+        // It is there only while it is needed.
+        (["challenge", "tls-rancher-ingress-5j9mm-2528720963-983401508", "--at", "1h"], "(NotFound)"),
+    ] {
+        let output = rehearse(&[&["describe"], &args[..], &["--scenario", "rancher-renewal"]].concat());
+        let report = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {report}");
+        assert!(report.contains(says), "{args:?}: {report}");
+    }
 }

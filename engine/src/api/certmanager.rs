@@ -25,6 +25,9 @@ pub struct Certificate {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct CertificateSpec {
+    /// `spec.acme` of `certmanager.k8s.io/v1alpha1`, for the releases that had it.
+    #[serde(skip)]
+    pub acme: Option<Box<super::LegacyAcmeConfig>>,
     /// The parts of the subject other than the common name.
     #[serde(skip_serializing_if = "omit")]
     pub subject: Option<X509Subject>,
@@ -286,6 +289,9 @@ pub struct NameConstraintItem {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct CertificateStatus {
+    /// `status.acme` of `certmanager.k8s.io/v1alpha1`, for the releases that had it.
+    #[serde(skip)]
+    pub legacy: Option<Box<super::LegacyAcmeStatus>>,
     /// `Ready` and `Issuing`.
     #[serde(skip_serializing_if = "omit")]
     pub conditions: Vec<Condition>,

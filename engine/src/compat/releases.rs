@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use super::{
-    Backoff, CleanUp, Compat, Design, Features, Finalizer, LeaderElection, LogFormat, OneController,
-    OrderPolls, Scheduler, SelfCheck, TransientError, ZoneCache,
+    Backoff, CleanUp, Compat, Design, EventComponent, Features, Finalizer, LeaderElection, LogFormat,
+    LoggerNames, OneController, OrderPolls, Scheduler, SelfCheck, TransientError, ZoneCache,
 };
 use crate::api::PrivateKeyRotationPolicy;
+use crate::log::places::Edition;
 
 const fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
@@ -19,6 +20,9 @@ pub const V1_7: Compat = Compat {
     release: "v1.7.1",
     design: Design::Steps,
     log_format: LogFormat::Serialize,
+    log_edition: Edition::V1_7,
+    logger_names: LoggerNames::Controller,
+    event_source: EventComponent::Process,
     user_agent: "cert-manager/v1.7.1",
     workers: 5,
     client_qps: 20.0,
@@ -81,7 +85,11 @@ pub const V1_7: Compat = Compat {
 pub const V1_16: Compat = Compat {
     release: "v1.16.5",
     log_format: LogFormat::Contextual,
-    user_agent: "cert-manager-challenges/v1.16.5 (linux/amd64) cert-manager/0000000000000000000000000000000000000000",
+    log_edition: Edition::V1_16,
+    logger_names: LoggerNames::Process,
+    event_source: EventComponent::Controller,
+    // Clients are made by the issuer controllers, in their name.
+    user_agent: "cert-manager-issuers/v1.16.5 (linux/amd64) cert-manager/d8611e2714de158a2e70e0fb11bfc61348a2c624",
     failed_issuance: Backoff { base: HOUR, max: secs(32 * 3600) },
     stable_request_names: true,
     request_visible_wait: None,
@@ -112,7 +120,9 @@ pub const V1_16: Compat = Compat {
 /// cert-manager 1.21.1 (2026-07-29).
 pub const V1_21: Compat = Compat {
     release: "v1.21.1",
-    user_agent: "cert-manager-challenges/v1.21.1 (linux/amd64) cert-manager/0000000000000000000000000000000000000000",
+    log_edition: Edition::V1_21,
+    // Clients are made by one registry, in the name of the process.
+    user_agent: "cert-manager/v1.21.1 (linux/amd64) cert-manager/24e33194fb39488eff2bbf10c6dc640f407cad44",
     rotation_default: PrivateKeyRotationPolicy::Always,
     revision_history_default: Some(1),
     authorization_wait_limit: Some(secs(120)),
@@ -133,19 +143,47 @@ pub const V1_21: Compat = Compat {
 };
 
 /// cert-manager 0.5.2 (2018-11-16): one controller, no CertificateRequest, Order or Challenge.
+///
+/// Known for: a Certificate whose order failed waits 5 min, however often that happens.
 pub const V0_5: Compat = Compat {
     release: "v0.5.2",
     design: Design::OneController(OneController::V0_5),
     log_format: LogFormat::Plain,
+    log_edition: Edition::Legacy,
     user_agent: "jetstack-cert-manager/v0.5.2",
+    // It sets neither, and client-go's own values are these.
+    client_qps: 5.0,
+    client_burst: 10.0,
+    backoff_certificates: Backoff { base: secs(2), max: secs(60) },
+    backoff_requests: Backoff { base: secs(5), max: secs(60) },
+    failed_issuance: Backoff { base: secs(300), max: secs(300) },
+    acme_call_limit: None,
+    acme_http_limit: secs(90),
+    // No limit of its own but that of the dialer.
+    self_check: SelfCheck { request_limit: secs(30), ..V1_7.self_check },
+    solver_image: "quay.io/jetstack/cert-manager-acmesolver:v0.5.2",
+    features: Features { additional_output_formats: false, ..V1_7.features },
     ..V1_7
 };
 
 /// cert-manager 0.2.3 (2018-01-15).
+///
+/// Known for: a self-check that waits inside of the sync, 5 s after each failure and up to 15 min; solver objects whose
+/// names it remembers in memory only, so that a restart leaves them behind; a sync that writes the Certificate whether
+/// or not it changed.
 pub const V0_2: Compat = Compat {
     release: "v0.2.3",
     design: Design::OneController(OneController::V0_2),
-    user_agent: "jetstack-cert-manager/v0.2.3",
+    // golang.org/x/crypto/acme and net/http, as they come.
+    user_agent: "Go-http-client/1.1",
+    // client-go's DefaultControllerRateLimiter (its bucket of 10 per second over all keys is not reproduced).
+    backoff_certificates: Backoff { base: Duration::from_millis(5), max: secs(1000) },
+    backoff_requests: Backoff { base: Duration::from_millis(5), max: secs(1000) },
+    leader_election: LeaderElection { lease: secs(15), renew_deadline: secs(10), retry: secs(2) },
+    // It orders again at once: what holds it back is the queue.
+    failed_issuance: Backoff { base: Duration::ZERO, max: Duration::ZERO },
+    self_check: SelfCheck { pause_after_last: false, ..V0_5.self_check },
+    solver_image: "quay.io/jetstack/cert-manager-acmesolver:v0.2.3",
     ..V0_5
 };
 

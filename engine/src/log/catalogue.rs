@@ -1,18 +1,20 @@
 //! Every message that the engine logs: its text, level, and place in the release's source.
 //!
 //! `v1_7` is the marker in 1.7.1. Where a line number is 0 the place is not known to us: the line is there, its
-//! number is not.
+//! number is not. What differs in other releases is in [`super::places`], by the message's name.
 
 use super::Severity;
 
 /// A message of the catalogue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Message {
+    /// Its name in the catalogue.
+    pub name: &'static str,
     /// Severity.
     pub severity: Severity,
     /// klog's `-v` level from which it is shown (errors always are).
     pub verbosity: u8,
-    /// File and line in 1.7.1.
+    /// File and line in 1.7.1; empty when 1.7.1 does not have it.
     pub v1_7: &'static str,
     /// The text; for plain lines it names the line only.
     pub text: &'static str,
@@ -23,6 +25,7 @@ macro_rules! catalogue {
         $(
             #[doc = $text]
             pub const $name: Message = Message {
+                name: stringify!($name),
                 severity: Severity::$severity,
                 verbosity: $verbosity,
                 v1_7: $marker,
@@ -58,6 +61,7 @@ catalogue! {
     // certificates-*
     MUST_BE_REISSUED Info 2 "trigger_controller.go:181" "Certificate must be re-issued";
     NOT_REISSUING Info 2 "trigger_controller.go:0" "Not re-issuing certificate as an attempt has been made in the last hour";
+    BACKING_OFF Info 2 "" "Backing off from issuance due to previously failed issuance(s).";
     NEXT_REQUEST_NOT_AVAILABLE Info 2 "trigger_controller.go:0" "next CertificateRequest not available, skipping checking if Certificate matches the CertificateRequest";
     REQUEST_DOES_NOT_MATCH Info 2 "requestmanager_controller.go:0" "CertificateRequest does not match requirements on certificate.spec, deleting CertificateRequest";
     TOO_MANY_REQUESTS Error 0 "requestmanager_controller.go:0" "Multiple matching CertificateRequest resources exist, delete one of them. This is likely an error and should be reported on the issue tracker!";
@@ -83,6 +87,7 @@ catalogue! {
     CHALLENGE_GONE Error 0 "controller.go:211" "challenge in work queue no longer exists";
     CHALLENGE_NOT_SCHEDULED Error 0 "controller.go:0" "error scheduling challenge for processing";
     PROPAGATION_CHECK_FAILED Error 0 "sync.go:186" "propagation check failed";
+    CHALLENGE_NOT_READY Info 4 "" "challenge not ready to accept yet";
     ACCEPT_FAILED Error 0 "sync.go:0" "error accepting challenge";
     WAIT_AUTHORIZATION_FAILED Error 0 "sync.go:386" "error waiting for authorization";
     CLEAN_UP_FAILED Error 0 "sync.go:0" "error cleaning up challenge";

@@ -1,12 +1,17 @@
-//! The log: typed entries, the catalogue of messages, and the klog text of the release.
+//! The log: typed entries, the catalogue of messages, and the text of the release.
 //!
 //! A controller says *what* happened ([`Message`] and its values); where that statement stands in the
-//! release's source, at which level, and how the line is written is data of the catalogue and the business of
-//! [`render`]. Every entry is also a `tracing` event, for those who embed the engine.
+//! release's source, at which level, whether the release has it at all ([`places`]), and how the line is written
+//! is data of the catalogue and the business of [`render`]. Every entry is also a `tracing` event, for those who
+//! embed the engine.
 
 pub mod catalogue;
-mod klog;
+mod contextual;
+mod json;
+pub mod places;
+mod serialize;
 
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
@@ -14,8 +19,40 @@ use serde_json::Value;
 use world::{Timestamp, World};
 
 use crate::api::{Kind, Resource};
+use crate::compat::{Compat, LogFormat, LoggerNames, V1_7};
 pub use catalogue::Message;
-pub use klog::render;
+pub use places::Place;
+
+/// One line without its newline, in the format of the entry's release.
+///
+/// The text formats begin with klog's header, `Lmmdd hh:mm:ss.uuuuuu PID file:line] `; JSON has no pid.
+pub fn render(entry: &Entry, pid: u32) -> String {
+    match entry.format {
+        LogFormat::Plain | LogFormat::Serialize => serialize::render(entry, pid),
+        LogFormat::Contextual => contextual::render(entry, pid),
+        LogFormat::Json => json::render(entry),
+    }
+}
+
+/// klog's header, which all text formats share.
+fn header(entry: &Entry, pid: u32) -> String {
+    let at = entry.at.to_offset_date_time();
+    let letter = match entry.severity {
+        Severity::Info => 'I',
+        Severity::Error => 'E',
+    };
+    // The text formats show the file's base name, JSON its folder as well.
+    let file = entry.marker.rsplit('/').next().unwrap_or_default();
+    format!(
+        "{letter}{:02}{:02} {:02}:{:02}:{:02}.{:06} {pid:>7} {file}] ",
+        u8::from(at.month()),
+        at.day(),
+        at.hour(),
+        at.minute(),
+        at.second(),
+        at.microsecond(),
+    )
+}
 
 /// How bad it is: the first letter of a klog line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -34,8 +71,13 @@ pub struct Entry {
     pub at: Timestamp,
     /// Severity.
     pub severity: Severity,
-    /// Where the release's source logs it: `sync.go:186`.
-    pub marker: &'static str,
+    /// klog's `-v` level of the line.
+    pub verbosity: u8,
+    /// How the line is written.
+    #[serde(skip)]
+    pub format: LogFormat,
+    /// Where the release's source logs it: `sync.go:186`, with its folder where that is known.
+    pub marker: Cow<'static, str>,
     /// Names of the loggers, outermost first; empty for a plain klog line.
     pub logger: Vec<String>,
     /// The message (for a plain line, the whole text).
@@ -76,6 +118,10 @@ pub struct Logger {
     world: World,
     sink: Arc<dyn Sink>,
     verbosity: u8,
+    format: LogFormat,
+    /// By which names of releases places are looked up.
+    edition: places::Edition,
+    logger_names: LoggerNames,
     names: Vec<String>,
     values: Vec<(String, Value)>,
 }
@@ -87,10 +133,47 @@ impl std::fmt::Debug for Logger {
 }
 
 impl Logger {
-    /// The root logger. Lines above `verbosity` (klog's `-v`) are dropped; errors never are.
+    /// The root logger, in the words of 1.7 (see [`Logger::for_release`]). Lines above `verbosity` (klog's `-v`)
+    /// are dropped; errors never are.
     pub fn new(world: &World, sink: Arc<dyn Sink>, verbosity: u8) -> Self {
-        let names = vec!["cert-manager".to_owned()];
-        Logger { world: world.clone(), sink, verbosity, names, values: Vec::new() }
+        Logger {
+            world: world.clone(),
+            sink,
+            verbosity,
+            format: V1_7.log_format,
+            edition: V1_7.log_edition,
+            logger_names: V1_7.logger_names,
+            names: vec!["cert-manager".to_owned()],
+            values: Vec::new(),
+        }
+    }
+
+    /// A logger in the words and the format of a release.
+    #[must_use]
+    pub fn for_release(mut self, compat: &Compat) -> Self {
+        self.format = compat.log_format;
+        self.edition = compat.log_edition;
+        self.logger_names = compat.logger_names;
+        self
+    }
+
+    /// The logger of a controller: of its own name, or of the process's in a release that does not tell them apart.
+    #[must_use]
+    pub fn for_controller(&self, controller: &str) -> Self {
+        match self.logger_names {
+            LoggerNames::Controller => self.with_name(controller),
+            LoggerNames::Process => self.with_name("controller"),
+        }
+    }
+
+    /// The logger in which the loop of all controllers tells of a failed key: only loggers that are named by
+    /// controller carry it.
+    #[must_use]
+    pub fn for_key(&self, key: &str) -> Self {
+        match self.logger_names {
+            LoggerNames::Controller => self.with_value("key", key),
+            LoggerNames::Process => self.clone(),
+        }
     }
 
     /// A logger whose name has one more part.
@@ -132,54 +215,118 @@ impl Logger {
 
     /// Logs a message with values of its own.
     pub fn info(&self, message: &Message, values: &[(&str, Value)]) {
-        self.structured(message, None, values);
+        self.structured(message, None, None, values);
+    }
+
+    /// Logs a message whose text is made for the occasion.
+    pub fn info_text(&self, message: &Message, text: &str, values: &[(&str, Value)]) {
+        self.structured(message, Some(text), None, values);
     }
 
     /// Logs a message with an error; `None` is the error that there is not (`"error"=null`).
     pub fn error(&self, message: &Message, error: Option<&str>, values: &[(&str, Value)]) {
-        self.structured(message, Some(error.map(str::to_owned)), values);
+        self.structured(message, None, Some(error.map(str::to_owned)), values);
     }
 
     /// Logs a plain klog line: no logger name, no values, `text` as it is.
     pub fn plain(&self, message: &Message, text: String) {
-        self.emit(message, Vec::new(), text, None, Vec::new());
+        let Some(place) = self.place(message) else { return };
+        self.emit(message, &place, Vec::new(), text, None, Vec::new());
     }
 
-    fn structured(&self, message: &Message, error: Option<Option<String>>, values: &[(&str, Value)]) {
-        // As the klog writer merges them: the logger's values by key, then the call's by key.
-        let sorted = |mut values: Vec<(String, Value)>| {
-            values.sort_by(|(a, _), (b, _)| a.cmp(b));
-            values
+    /// Logs an error that the release hands to `runtime.HandleError`: a plain klog line, or, with contextual logging,
+    /// the message `Unhandled Error` of the logger `UnhandledError`.
+    pub fn unhandled(&self, message: &Message, error: String) {
+        let Some(place) = self.place(message) else { return };
+        match self.format {
+            LogFormat::Plain | LogFormat::Serialize => {
+                self.emit(message, &place, Vec::new(), error, None, Vec::new());
+            }
+            LogFormat::Contextual | LogFormat::Json => {
+                let logger = vec!["UnhandledError".to_owned()];
+                let text = "Unhandled Error".to_owned();
+                self.emit(message, &place, logger, text, Some(Some(error)), Vec::new());
+            }
+        }
+    }
+
+    /// Logs a glog line of a release whose lines are not in the catalogue: `marker` is its place there. Errors are always
+    /// shown.
+    pub fn glog(&self, severity: Severity, verbosity: u8, marker: &'static str, text: String) {
+        if severity == Severity::Info && verbosity > self.verbosity {
+            return;
+        }
+        let place = Place { marker: marker.into(), severity, verbosity, text: "", structured: false };
+        let message = Message { name: "GLOG", severity, verbosity, v1_7: "", text: "" };
+        self.emit(&message, &place, Vec::new(), text, None, Vec::new());
+    }
+
+    /// Logs the change of a condition: in one sentence, `plain`, where the release prints it so; else `message` with the
+    /// values, in the name of the root logger.
+    pub fn condition(&self, message: &Message, plain: String, values: &[(&str, Value)]) {
+        let Some(place) = self.place(message) else { return };
+        if place.structured {
+            let names = self.names.iter().take(1).cloned().collect();
+            let values = values.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect();
+            self.emit(message, &place, names, place.text.to_owned(), None, values);
+        } else {
+            self.emit(message, &place, Vec::new(), plain, None, Vec::new());
+        }
+    }
+
+    /// Where and how this release logs the message; `None` when it does not.
+    fn place(&self, message: &Message) -> Option<Place> {
+        let place = places::of(message, self.edition)?;
+        (place.severity == Severity::Error || place.verbosity <= self.verbosity).then_some(place)
+    }
+
+    fn structured(
+        &self,
+        message: &Message,
+        text: Option<&str>,
+        error: Option<Option<String>>,
+        values: &[(&str, Value)],
+    ) {
+        let Some(place) = self.place(message) else { return };
+        let call = values.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect();
+        let merge = match self.format {
+            LogFormat::Plain | LogFormat::Serialize => serialize::merge,
+            LogFormat::Contextual | LogFormat::Json => contextual::merge,
         };
-        let mut all = sorted(self.values.clone());
-        all.extend(sorted(values.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect()));
-        self.emit(message, self.names.clone(), message.text.to_owned(), error, all);
+        let all = merge(self.values.clone(), call);
+        let text = text.unwrap_or(place.text).to_owned();
+        self.emit(message, &place, self.names.clone(), text, error, all);
     }
 
     fn emit(
         &self,
         message: &Message,
+        place: &Place,
         logger: Vec<String>,
         text: String,
         error: Option<Option<String>>,
         values: Vec<(String, Value)>,
     ) {
-        if message.severity == Severity::Info && message.verbosity > self.verbosity {
-            return;
-        }
         let entry = Entry {
             at: self.world.now(),
-            severity: message.severity,
-            marker: message.v1_7,
+            severity: place.severity,
+            verbosity: place.verbosity,
+            format: self.format,
+            marker: place.marker.clone(),
             logger,
             message: text,
             error,
             values,
         };
         let line = render(&entry, 1);
+        let (name, message) = (self.names.join("/"), message.name);
         match entry.severity {
-            Severity::Info => tracing::info!(target: "engine", logger = %self.names.join("/"), "{line}"),
-            Severity::Error => tracing::error!(target: "engine", logger = %self.names.join("/"), "{line}"),
+            Severity::Info => {
+                tracing::info!(target: "engine", logger = %name, message_id = message, "{line}")
+            }
+            Severity::Error => {
+                tracing::error!(target: "engine", logger = %name, message_id = message, "{line}")
+            }
         }
         self.world.record(self.world.host(), "log", line.as_bytes());
         self.sink.entry(entry);

@@ -98,6 +98,11 @@ impl Watch {
     pub async fn next(&mut self) -> Option<Change> {
         self.0.recv().await
     }
+
+    /// The next change that is there already.
+    pub fn try_next(&mut self) -> Option<Change> {
+        self.0.try_recv().ok()
+    }
 }
 
 /// A handle on the store. Clones share it.

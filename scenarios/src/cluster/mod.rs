@@ -2,6 +2,7 @@
 //! collector do, and how long they take.
 
 mod endpoints;
+mod events;
 mod garbage;
 mod ingress;
 mod kubelet;
@@ -25,6 +26,7 @@ pub async fn start(world: &World, store: &Store, cluster: &Cluster) -> std::io::
     kubelet::start(world, store, &cluster.kubelet);
     endpoints::start(world, store, &cluster.endpoints_delay);
     garbage::start(world, store);
+    events::start(world, store, cluster.api.event_ttl);
     if !cluster.ingress.host.is_empty() {
         ingress::start(world, store, &cluster.ingress).await?;
     }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use engine::api::{Kind, Object, Secret};
+use engine::compat::switches::{self, SwitchError};
 use engine::manifest::tree;
 use engine::manifest::{ManifestError, Source, yaml};
 
@@ -153,6 +154,7 @@ pub(crate) fn check(scenario: &Scenario, objects: &[Object]) -> Result<(), Missi
     if !releases.contains(&scenario.engine.compat) {
         return Err(Missing::new("engine.compat", "release", &scenario.engine.compat, &releases));
     }
+    check_switches(scenario)?;
     let secrets: Vec<String> =
         objects.iter().filter(|o| o.kind() == Kind::Secret).map(|o| o.key().to_string()).collect();
     for (i, account) in scenario.ca.accounts.iter().enumerate() {
@@ -163,6 +165,24 @@ pub(crate) fn check(scenario: &Scenario, objects: &[Object]) -> Result<(), Missi
         if account_key(objects, &account.key_secret).is_none() {
             let message = format!("Secret {:?} has no private key in tls.key", account.key_secret);
             return Err(Missing { path, message, help: None });
+        }
+    }
+    Ok(())
+}
+
+fn check_switches(scenario: &Scenario) -> Result<(), Missing> {
+    let mut compat = engine::compat::V1_21;
+    for (name, value) in scenario.engine.switches.iter().filter(|(_, value)| !value.is_null()) {
+        if let Err(error) = switches::set(&mut compat, name, value) {
+            let help = match &error {
+                SwitchError::Unknown { nearest: Some(near), .. } => Some(format!("did you mean {near:?}?")),
+                SwitchError::Unknown { nearest: None, .. } => {
+                    Some("`rehearse show NAME` lists them under engine.switches".to_owned())
+                }
+                SwitchError::Value { .. } => None,
+            };
+            let path = format!("engine.switches.{name}");
+            return Err(Missing { path, message: error.to_string(), help });
         }
     }
     Ok(())

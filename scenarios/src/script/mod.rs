@@ -10,11 +10,15 @@ mod process;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use engine::api::Kind;
 use engine::client::Verb;
+use engine::compat::switches::{self, SWITCHES, SwitchError};
+use engine::compat::{Compat, RELEASES, V1_21};
 use engine::store::ChangeType;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::Value;
 use world::Timestamp;
 
 pub use durations::{Durations, InTurn};
@@ -147,15 +151,29 @@ pub struct Cluster {
 }
 
 /// The API server.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct Api {
     /// The resourceVersion to begin with.
     pub resource_version: u64,
     /// The next suffixes that it makes for `generateName`, by kind.
     pub names: BTreeMap<String, Vec<String>>,
+    /// How long an Event stays after its last write (`--event-ttl`, 1 h); 0: for ever.
+    #[serde(with = "world::duration::one")]
+    pub event_ttl: Duration,
     /// What calls take, by a name for the rule. Of the rules that fit a call the one with most conditions counts.
     pub calls: BTreeMap<String, CallRule>,
+}
+
+impl Default for Api {
+    fn default() -> Self {
+        Api {
+            resource_version: 0,
+            names: BTreeMap::new(),
+            event_ttl: Duration::from_secs(3600),
+            calls: BTreeMap::new(),
+        }
+    }
 }
 
 /// What some calls take.
@@ -239,8 +257,11 @@ pub enum IngressBehaviour {
 pub struct Engine {
     /// Its host.
     pub host: String,
-    /// The release that it reproduces: `v1_7`.
+    /// The release that it reproduces: `v1_21`, or one of [`engine::compat::RELEASES`].
     pub compat: String,
+    /// Single values of the release, set by name; null is what the release has.
+    #[serde(serialize_with = "all_switches")]
+    pub switches: BTreeMap<String, Value>,
     /// klog's `-v`.
     pub verbosity: u8,
     /// Status writes by server-side apply.
@@ -261,7 +282,8 @@ impl Default for Engine {
     fn default() -> Self {
         Engine {
             host: "cert-manager".to_owned(),
-            compat: "v1_7".to_owned(),
+            compat: "v1_21".to_owned(),
+            switches: BTreeMap::new(),
             verbosity: 2,
             server_side_apply: false,
             rerun_delay: Durations::default(),
@@ -270,6 +292,32 @@ impl Default for Engine {
             nameservers: Vec::new(),
             processes: Processes::default(),
         }
+    }
+}
+
+/// Every switch that there is, so that `show` lists it and `--set` finds it.
+fn all_switches<S: Serializer>(set: &BTreeMap<String, Value>, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut all: BTreeMap<&str, &Value> = SWITCHES.iter().map(|s| (s.name, &Value::Null)).collect();
+    all.extend(set.iter().map(|(name, value)| (name.as_str(), value)));
+    all.serialize(serializer)
+}
+
+impl Engine {
+    /// The row of the releases' table that the engine works by.
+    ///
+    /// # Errors
+    /// Why a switch cannot be set.
+    pub fn compat(&self) -> Result<Compat, SwitchError> {
+        let release = RELEASES.iter().find(|(name, _)| *name == self.compat).map(|(_, compat)| *compat);
+        let mut compat = release.cloned().unwrap_or(V1_21);
+        compat.server_side_apply |= self.server_side_apply;
+        if !self.rerun_delay.is_empty() {
+            compat.rerun_delay = self.rerun_delay.nth(0);
+        }
+        for (name, value) in self.switches.iter().filter(|(_, value)| !value.is_null()) {
+            switches::set(&mut compat, name, value)?;
+        }
+        Ok(compat)
     }
 }
 

@@ -2,28 +2,14 @@
 
 use serde_json::Value;
 
-use super::{Entry, Severity};
+use super::{Entry, header};
 
-/// One line without its newline: `Lmmdd hh:mm:ss.uuuuuu PID file:line] …`.
+/// One line without its newline.
 ///
 /// A structured line has the logger's name, `"msg"=…`, `"error"=…` if it is an error, and the values as JSON;
 /// of two values with one key the later one counts, in the place of the first.
-pub fn render(entry: &Entry, pid: u32) -> String {
-    let at = entry.at.to_offset_date_time();
-    let letter = match entry.severity {
-        Severity::Info => 'I',
-        Severity::Error => 'E',
-    };
-    let mut line = format!(
-        "{letter}{:02}{:02} {:02}:{:02}:{:02}.{:06} {pid:>7} {}] ",
-        u8::from(at.month()),
-        at.day(),
-        at.hour(),
-        at.minute(),
-        at.second(),
-        at.microsecond(),
-        entry.marker,
-    );
+pub(super) fn render(entry: &Entry, pid: u32) -> String {
+    let mut line = header(entry, pid);
     if entry.logger.is_empty() {
         line.push_str(&entry.message);
         return line;
@@ -47,16 +33,31 @@ pub fn render(entry: &Entry, pid: u32) -> String {
     line
 }
 
+/// The values of a line: the logger's by key, then the call's by key.
+pub(super) fn merge(
+    mut logger: Vec<(String, Value)>,
+    mut call: Vec<(String, Value)>,
+) -> Vec<(String, Value)> {
+    logger.sort_by(|(a, _), (b, _)| a.cmp(b));
+    call.sort_by(|(a, _), (b, _)| a.cmp(b));
+    logger.extend(call);
+    logger
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compat::LogFormat;
+    use crate::log::Severity;
     use world::Timestamp;
 
     fn entry() -> Entry {
         Entry {
             at: Timestamp::parse("2022-05-07T13:40:41.298717999Z").unwrap(),
             severity: Severity::Error,
-            marker: "sync.go:70",
+            verbosity: 0,
+            format: LogFormat::Serialize,
+            marker: "sync.go:70".into(),
             logger: vec!["cert-manager".into(), "orders".into()],
             message: "failed to update status".into(),
             error: Some(None),
