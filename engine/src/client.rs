@@ -1,12 +1,12 @@
 //! The controllers' way to the API server: typed calls, the client-side rate limit, and what a call costs.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use world::{Instant, World};
 
+pub use crate::admission::Identity;
 use crate::api::{Kind, Object, ObjectKey, Resource};
 use crate::store::{ApiError, Change, Store};
 
@@ -104,18 +104,6 @@ impl TokenBucket {
     }
 }
 
-/// Who a process is to the API server, which writes it into the requests for certificates that the process
-/// creates (`spec.username`, `groups`, `extra`).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Identity {
-    /// `system:serviceaccount:…`.
-    pub username: String,
-    /// Groups.
-    pub groups: Vec<String>,
-    /// Further attributes, such as the pod's name and uid.
-    pub extra: BTreeMap<String, Vec<String>>,
-}
-
 /// A client of the API server in the name of one actor. Clones share the process's rate limit.
 #[derive(Clone)]
 pub struct Client {
@@ -124,7 +112,6 @@ pub struct Client {
     timing: Arc<dyn Timing>,
     bucket: Option<Arc<Mutex<TokenBucket>>>,
     actor: Arc<str>,
-    identity: Arc<Identity>,
     apply: bool,
 }
 
@@ -138,8 +125,7 @@ impl Client {
     /// A client without a rate limit.
     pub fn new(world: &World, store: &Store, timing: Arc<dyn Timing>, actor: &str) -> Self {
         let (world, store) = (world.clone(), store.clone());
-        let identity = Arc::default();
-        Client { world, store, timing, bucket: None, actor: actor.into(), identity, apply: false }
+        Client { world, store, timing, bucket: None, actor: actor.into(), apply: false }
     }
 
     /// With the rate limit of client-go: `qps` per second after a burst.
@@ -160,7 +146,7 @@ impl Client {
     /// Who the process is.
     #[must_use]
     pub fn with_identity(mut self, identity: Identity) -> Self {
-        self.identity = Arc::new(identity);
+        self.store = self.store.as_user(Arc::new(identity));
         self
     }
 
@@ -196,20 +182,6 @@ impl Client {
         result
     }
 
-    /// What the API server's admission adds to what this process creates.
-    fn admit(&self, object: Object) -> Object {
-        match object {
-            Object::CertificateRequest(mut request) => {
-                let spec = &mut Arc::make_mut(&mut request).spec;
-                spec.username.clone_from(&self.identity.username);
-                spec.groups.clone_from(&self.identity.groups);
-                spec.extra.clone_from(&self.identity.extra);
-                Object::CertificateRequest(request)
-            }
-            other => other,
-        }
-    }
-
     async fn wait(&self, d: Duration) {
         if !d.is_zero() {
             self.world.sleep(d).await;
@@ -239,7 +211,7 @@ impl Client {
     pub async fn create<R: Resource>(&self, object: R) -> Result<Arc<R>, ApiError> {
         let key = object.key();
         let name = if key.name.is_empty() { object.meta().generate_name.clone() } else { key.name.clone() };
-        let object = self.admit(Arc::new(object).into_object());
+        let object = Arc::new(object).into_object();
         let created = self.call(Verb::Create, R::KIND, &name, |store| store.create(object)).await?;
         Self::typed(&created, &key)
     }

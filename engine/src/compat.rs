@@ -8,7 +8,8 @@ pub mod switches;
 
 use std::time::Duration;
 
-use crate::api::PrivateKeyRotationPolicy;
+use crate::api::convert::Version;
+use crate::api::{Kind, PrivateKeyRotationPolicy, Rules};
 use crate::log::places::Edition;
 
 pub use releases::{RELEASES, V0_2, V0_5, V1_7, V1_16, V1_21};
@@ -49,6 +50,12 @@ pub struct Compat {
     /// Status writes by server-side apply of a controller's own fields, instead of whole objects guarded by a
     /// resourceVersion (feature gate `ServerSideApply`).
     pub server_side_apply: bool,
+    /// The API of cert-manager that the API server serves.
+    pub served: Served,
+    /// What cert-manager's webhook refuses; without it, the release has no webhook.
+    pub rules: Option<Rules>,
+    /// Kind and group of an `issuerRef` that has none are filled in when it is stored (1.17 on).
+    pub issuer_ref_defaults: bool,
     /// Lease, renewal deadline and retry period of the leader election.
     pub leader_election: LeaderElection,
 
@@ -114,6 +121,39 @@ pub struct Compat {
 
     /// Fields and features that the release knows.
     pub features: Features,
+}
+
+/// The versions and kinds of cert-manager's API that an API server serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Served {
+    /// Versions.
+    pub versions: &'static [Version],
+    /// Kinds.
+    pub kinds: &'static [Kind],
+}
+
+impl Served {
+    /// 0.2 to 0.5.
+    pub const V0_2: Served = Served {
+        versions: &[Version::V1Alpha1],
+        kinds: &[Kind::Certificate, Kind::Issuer, Kind::ClusterIssuer],
+    };
+    /// 1.0 to 1.6: the old versions by conversion.
+    pub const V1_0: Served = Served {
+        versions: &[Version::V1Alpha2, Version::V1Alpha3, Version::V1Beta1, Version::V1],
+        kinds: Served::ALL_KINDS,
+    };
+    /// 1.7 on.
+    pub const V1_7: Served = Served { versions: &[Version::V1], kinds: Served::ALL_KINDS };
+
+    const ALL_KINDS: &'static [Kind] = &[
+        Kind::Certificate,
+        Kind::CertificateRequest,
+        Kind::Issuer,
+        Kind::ClusterIssuer,
+        Kind::Order,
+        Kind::Challenge,
+    ];
 }
 
 /// What a release knows, beyond what all do. A field that a release does not know has no effect under it, as if

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`api`], [`manifest`] | the objects, and how they are read from YAML |
 //! | [`store`] | the API server's state: optimistic locking, watches, generated names |
+//! | [`admission`] | what the API server fills in and refuses before it stores |
 //! | [`client`], [`informer`] | the way there and back, with what each way costs: call times, rate limit, two lags |
 //! | [`queue`], [`controller`] | work queues, workers, requeues |
 //! | `certificates`, `requests`, `orders`, `challenges`, `issuers`, `ingress_shim` | the controllers |
@@ -18,6 +19,7 @@
 //! engine does not know whether they are real.
 
 pub mod acme;
+pub mod admission;
 pub mod api;
 mod certificates;
 mod challenges;

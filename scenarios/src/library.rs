@@ -70,12 +70,28 @@ impl Library {
     /// # Errors
     /// [`LibraryError`].
     pub fn load(&self, name: &str) -> Result<Loaded, LibraryError> {
+        self.load_by(name, script::load)
+    }
+
+    /// Loads a scenario as [`Library::load`] does, and mends the mistakes of its manifests.
+    ///
+    /// # Errors
+    /// [`LibraryError`].
+    pub fn load_leniently(&self, name: &str) -> Result<Loaded, LibraryError> {
+        self.load_by(name, script::load_leniently)
+    }
+
+    fn load_by(
+        &self,
+        name: &str,
+        load: fn(&Path) -> Result<Loaded, ScriptError>,
+    ) -> Result<Loaded, LibraryError> {
         let names = self.names();
         if names.iter().any(|n| n == name) {
-            return Ok(script::load(&self.0.join(name))?);
+            return Ok(load(&self.0.join(name))?);
         }
         if Path::new(name).join("scenario.yaml").is_file() {
-            return Ok(script::load(Path::new(name))?);
+            return Ok(load(Path::new(name))?);
         }
         let help = match script::nearest(name, names.iter().map(String::as_str)) {
             Some(near) => format!("did you mean {near:?}?"),

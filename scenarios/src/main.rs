@@ -21,6 +21,9 @@ struct Cli {
     /// The folder of scenarios (default: scenarios/library of the checkout).
     #[arg(long, global = true, value_name = "DIR")]
     library: Option<PathBuf>,
+    /// Mend the mistakes of manifests, and tell them on standard error.
+    #[arg(long, global = true)]
+    lenient: bool,
 }
 
 #[derive(Subcommand)]
@@ -103,6 +106,15 @@ fn main() -> ExitCode {
     }
 }
 
+/// Loads a scenario. What was mended goes to standard error, since the output may be a log.
+fn load(library: &Library, name: &str, lenient: bool) -> miette::Result<Loaded> {
+    let loaded = if lenient { library.load_leniently(name)? } else { library.load(name)? };
+    for repair in &loaded.repairs {
+        eprintln!("{repair}");
+    }
+    Ok(loaded)
+}
+
 /// Does it; says whether all went as expected.
 fn command(cli: Cli) -> miette::Result<bool> {
     let library = Library::open(cli.library.as_deref())?;
@@ -114,13 +126,13 @@ fn command(cli: Cli) -> miette::Result<bool> {
             Ok(true)
         }
         Command::Show { name } => {
-            let loaded = library.load(&name)?;
+            let loaded = load(&library, &name, cli.lenient)?;
             let json = serde_json::to_string_pretty(&loaded.scenario);
             say(&format!("{}\n", json.map_err(|e| miette::miette!("{e}"))?));
             Ok(true)
         }
         Command::Replay { name, vary } => {
-            let loaded = library.load(&name)?;
+            let loaded = load(&library, &name, cli.lenient)?;
             let record = runner::run(&loaded, vary.seed, &vary.set)?;
             say(&reports::klog(&record));
             if let Outcome::Stopped { report } = &record.outcome {
@@ -130,12 +142,12 @@ fn command(cli: Cli) -> miette::Result<bool> {
             Ok(true)
         }
         Command::Describe { kind, name, scenario, at, namespace, vary } => {
-            let loaded = library.load(&scenario)?;
+            let loaded = load(&library, &scenario, cli.lenient)?;
             let subject = Subject { kind: &kind, name: &name, namespace: namespace.as_deref() };
             say(&described(&loaded, &subject, at.as_deref(), &vary)?);
             Ok(true)
         }
-        Command::Run { names, vary, json } => run(&library, names, &vary, json),
+        Command::Run { names, vary, json } => run(&library, names, &vary, json, cli.lenient),
     }
 }
 
@@ -175,10 +187,16 @@ fn described(
     Ok(stored.describe(stored.find(kind, subject.namespace, subject.name)?))
 }
 
-fn run(library: &Library, names: Vec<String>, vary: &Vary, json: bool) -> miette::Result<bool> {
+fn run(
+    library: &Library,
+    names: Vec<String>,
+    vary: &Vary,
+    json: bool,
+    lenient: bool,
+) -> miette::Result<bool> {
     let names = if names.is_empty() { library.names() } else { names };
     // All of them are loaded first: a mistake in the last one shows before the first one runs.
-    let loaded = names.iter().map(|n| library.load(n)).collect::<Result<Vec<_>, _>>()?;
+    let loaded = names.iter().map(|n| load(library, n, lenient)).collect::<Result<Vec<_>, _>>()?;
     let mut records: Vec<RunRecord> = Vec::new();
     for scenario in &loaded {
         let watch = Stopwatch::start();

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use engine::EngineConfig;
 use engine::acme::ClientConfig;
+use engine::admission::Admission;
 use engine::log::{Memory, render};
 use engine::store::{Names, Store};
 use reports::{Counts, LogLine, Outcome, RunRecord, SCHEMA};
@@ -157,7 +158,9 @@ async fn rehearse(
 ) -> Result<Remains, String> {
     network(&world, &scenario);
     let names = Names::new(world.rng("api server names"), pinned_names(&scenario.cluster.api));
-    let store = Store::new(&world, names, scenario.cluster.api.resource_version);
+    let compat = scenario.engine.compat().map_err(|e| e.to_string())?;
+    let store = Store::new(&world, names, scenario.cluster.api.resource_version)
+        .with_admission(Admission::new(&compat));
     for object in &objects {
         store.restore(object.clone()).map_err(|e| e.to_string())?;
     }

@@ -9,6 +9,7 @@ mod serial;
 
 mod acme;
 mod certmanager;
+pub mod convert;
 mod coordination;
 mod core;
 pub mod defaults;
@@ -35,4 +36,4 @@ pub use object::{Kind, Object, ObjectKey, Resource, UnknownKind};
 pub use pod::*;
 pub use scalar::{BadDuration, ByteString, GoDuration, Ignored, IntOrString, Quantity, RawJson, Time};
 pub use solver::*;
-pub use validation::{FieldError, validate, validate_update};
+pub use validation::{FieldError, Rules, validate, validate_by, validate_core, validate_update};

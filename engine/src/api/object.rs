@@ -300,6 +300,16 @@ impl Kind {
     }
 }
 
+impl Kind {
+    /// Kind and group, as errors about an object's content name it: `Certificate.cert-manager.io`, `Secret`.
+    pub fn qualified(self) -> String {
+        match self.group() {
+            "" => self.as_str().to_owned(),
+            group => format!("{}.{group}", self.as_str()),
+        }
+    }
+}
+
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::{
     Backoff, CleanUp, Compat, Design, EventComponent, Features, Finalizer, LeaderElection, LogFormat,
-    LoggerNames, OneController, OrderPolls, Scheduler, SelfCheck, TransientError, ZoneCache,
+    LoggerNames, OneController, OrderPolls, Scheduler, SelfCheck, Served, TransientError, ZoneCache,
 };
-use crate::api::PrivateKeyRotationPolicy;
+use crate::api::{PrivateKeyRotationPolicy, Rules};
 use crate::log::places::Edition;
 
 const fn secs(n: u64) -> Duration {
@@ -32,6 +32,9 @@ pub const V1_7: Compat = Compat {
     backoff_acme: Backoff { base: secs(5), max: secs(1800) },
     rerun_delay: Duration::ZERO,
     server_side_apply: false,
+    served: Served::V1_7,
+    rules: Some(Rules::V1_7),
+    issuer_ref_defaults: false,
     leader_election: LeaderElection { lease: secs(60), renew_deadline: secs(40), retry: secs(15) },
     failed_issuance: Backoff { base: HOUR, max: HOUR },
     stable_request_names: false,
@@ -90,6 +93,7 @@ pub const V1_16: Compat = Compat {
     event_source: EventComponent::Controller,
     // Clients are made by the issuer controllers, in their name.
     user_agent: "cert-manager-issuers/v1.16.5 (linux/amd64) cert-manager/d8611e2714de158a2e70e0fb11bfc61348a2c624",
+    rules: Some(Rules::V1_16),
     failed_issuance: Backoff { base: HOUR, max: secs(32 * 3600) },
     stable_request_names: true,
     request_visible_wait: None,
@@ -123,6 +127,8 @@ pub const V1_21: Compat = Compat {
     log_edition: Edition::V1_21,
     // Clients are made by one registry, in the name of the process.
     user_agent: "cert-manager/v1.21.1 (linux/amd64) cert-manager/24e33194fb39488eff2bbf10c6dc640f407cad44",
+    rules: Some(Rules::V1_21),
+    issuer_ref_defaults: true,
     rotation_default: PrivateKeyRotationPolicy::Always,
     revision_history_default: Some(1),
     authorization_wait_limit: Some(secs(120)),
@@ -163,6 +169,8 @@ pub const V0_5: Compat = Compat {
     self_check: SelfCheck { request_limit: secs(30), ..V1_7.self_check },
     solver_image: "quay.io/jetstack/cert-manager-acmesolver:v0.5.2",
     features: Features { additional_output_formats: false, ..V1_7.features },
+    served: Served::V0_2,
+    rules: None,
     ..V1_7
 };
 

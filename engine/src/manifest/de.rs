@@ -52,6 +52,10 @@ impl DeError {
         *self.0
     }
 
+    pub(super) fn mismatch(&self) -> &Mismatch {
+        &self.0
+    }
+
     /// Gives the error a place unless it has a better one already.
     fn at(mut self, span: Span) -> Self {
         self.0.span.get_or_insert(span);

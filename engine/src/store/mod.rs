@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use world::{Instant, World};
 
+use crate::admission::{self, Admission, Identity};
 use crate::api::{Kind, Object, ObjectKey, Time};
 pub use names::Names;
 
@@ -47,11 +48,17 @@ pub enum ApiError {
     /// 422.
     #[error("{resource} {name:?} is invalid: {why}")]
     Invalid {
-        /// Plural and group.
+        /// Kind and group.
         resource: String,
         /// Name.
         name: String,
         /// What is wrong.
+        why: String,
+    },
+    /// 403: cert-manager's webhook lets only some do this.
+    #[error("admission webhook \"webhook.cert-manager.io\" denied the request: {why}")]
+    Denied {
+        /// What is not allowed.
         why: String,
     },
 }
@@ -109,6 +116,9 @@ impl Watch {
 #[derive(Clone)]
 pub struct Store {
     world: World,
+    admission: Option<Arc<Admission>>,
+    /// In whose name this handle writes.
+    user: Option<Arc<Identity>>,
     inner: Arc<Mutex<Inner>>,
 }
 
@@ -137,7 +147,21 @@ impl Store {
     /// An empty store at this resourceVersion.
     pub fn new(world: &World, names: Names, version: u64) -> Self {
         let inner = Inner { objects: BTreeMap::new(), version, names, watches: Vec::new() };
-        Store { world: world.clone(), inner: Arc::new(Mutex::new(inner)) }
+        Store { world: world.clone(), admission: None, user: None, inner: Arc::new(Mutex::new(inner)) }
+    }
+
+    /// With an admission that every write through this handle and its clones goes through. Without one the store
+    /// takes what it is given.
+    #[must_use]
+    pub fn with_admission(mut self, admission: Admission) -> Self {
+        self.admission = Some(Arc::new(admission));
+        self
+    }
+
+    /// A handle that writes in the name of a user.
+    #[must_use]
+    pub fn as_user(&self, user: Arc<Identity>) -> Self {
+        Store { user: Some(user), ..self.clone() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -157,7 +181,7 @@ impl Store {
     /// and drops a status that is written apart.
     ///
     /// # Errors
-    /// [`ApiError::AlreadyExists`]; [`ApiError::Invalid`] without any name.
+    /// [`ApiError::AlreadyExists`]; [`ApiError::Invalid`] without any name, or when the admission refuses it.
     pub fn create(&self, object: Object) -> Result<Object, ApiError> {
         let object = object.without_status().with_meta(|m| {
             m.uid.clear();
@@ -165,6 +189,13 @@ impl Store {
             m.deletion_timestamp = None;
             m.generation = 1;
         });
+        let object = match &self.user {
+            Some(user) => admission::identified(object, user),
+            None => object,
+        };
+        let Some(admission) = &self.admission else { return self.insert(object) };
+        let object = admission.defaulted(object);
+        admission.create(&object)?;
         self.insert(object)
     }
 
@@ -184,7 +215,7 @@ impl Store {
         let key = object.key();
         if key.name.is_empty() {
             let why = "metadata.name: Required value: name or generateName is required".to_owned();
-            return Err(ApiError::Invalid { resource: kind.resource(), name: String::new(), why });
+            return Err(ApiError::Invalid { resource: kind.qualified(), name: String::new(), why });
         }
         if inner.objects.contains_key(&(kind, key.clone())) {
             return Err(ApiError::AlreadyExists { resource: kind.resource(), name: key.name });
@@ -195,7 +226,8 @@ impl Store {
     /// Replaces all but the status. When the object is being deleted and its last finalizer goes, it goes.
     ///
     /// # Errors
-    /// [`ApiError::NotFound`]; [`ApiError::Conflict`] when it carries a resourceVersion that is not the stored one.
+    /// [`ApiError::NotFound`]; [`ApiError::Conflict`] when it carries a resourceVersion that is not the stored one;
+    /// [`ApiError::Invalid`] or [`ApiError::Denied`] when the admission refuses it.
     pub fn update(&self, object: Object) -> Result<Object, ApiError> {
         self.replace(object, |stored, new| {
             let meta = stored.meta().clone();
@@ -254,11 +286,18 @@ impl Store {
         if version != 0 && version != stored.meta().resource_version {
             return Err(ApiError::conflict(kind, &key));
         }
+        let object = match &self.admission {
+            Some(admission) => admission.defaulted(object),
+            None => object,
+        };
         let new = merge(&stored, object);
         let new = new.with_meta(|m| m.resource_version = stored.meta().resource_version);
         if new == stored {
             // A write that changes nothing makes no version and no event.
             return Ok(stored);
+        }
+        if let Some(admission) = &self.admission {
+            admission.update(self.user.as_deref(), &stored, &new)?;
         }
         if new.meta().deletion_timestamp.is_some() && new.meta().finalizers.is_empty() {
             inner.objects.remove(&(kind, key));

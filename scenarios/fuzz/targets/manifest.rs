@@ -1,9 +1,9 @@
-//! Manifests: any text is objects or one error with a place.
+//! Manifests: any bytes are objects or one error with a place.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|text: &str| {
-    if let Err(error) = engine::manifest::load("fuzz.yaml", text) {
-        let (_, line, column) = error.location();
-        assert!(line > 0 && column > 0);
-    }
+#[path = "../harness/manifest.rs"]
+mod harness;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    harness::run(bytes);
 });

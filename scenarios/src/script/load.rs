@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use engine::api::convert::offer_solvers;
 use engine::api::{Kind, Object, Secret};
 use engine::compat::switches::{self, SwitchError};
+use engine::compat::{Design, RELEASES};
 use engine::manifest::tree;
-use engine::manifest::{ManifestError, Source, yaml};
+use engine::manifest::{ManifestError, Options, Source, yaml};
 
 use super::Scenario;
 
@@ -20,6 +22,8 @@ pub struct Loaded {
     pub scenario: Scenario,
     /// The objects that the cluster has at the start, in the order of files and documents.
     pub objects: Vec<Object>,
+    /// What was mended in the manifests, with file, line and column.
+    pub repairs: Vec<String>,
     /// The expected log, if the script names one.
     pub expected_log: Option<String>,
 }
@@ -57,18 +61,31 @@ fn read(path: &Path, shown: &str) -> Result<String, ScriptError> {
 /// # Errors
 /// [`ScriptError`] with file, line and column.
 pub fn load(folder: &Path) -> Result<Loaded, ScriptError> {
+    load_with(folder, false)
+}
+
+/// Loads a scenario as [`load`] does, and mends the mistakes of its manifests whatever the script says.
+///
+/// # Errors
+/// [`ScriptError`] with file, line and column.
+pub fn load_leniently(folder: &Path) -> Result<Loaded, ScriptError> {
+    load_with(folder, true)
+}
+
+fn load_with(folder: &Path, lenient: bool) -> Result<Loaded, ScriptError> {
     let name = folder.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let path = folder.join("scenario.yaml");
     let shown = path.display().to_string();
     let text = read(&path, &shown)?;
-    let scenario: Scenario = yaml::from_str(&shown, &text)?;
+    let mut scenario: Scenario = yaml::from_str(&shown, &text)?;
+    scenario.manifests.lenient |= lenient;
     let source = Source::new(&shown, &text);
     let documents = tree::parse(&source)?;
     // `from_str` has seen to it that there is exactly one.
     let Some(node) = documents.first() else {
         return Err(ScriptError::Unreadable { path: shown, why: "it is empty".to_owned() });
     };
-    let objects = manifests(folder)?;
+    let (objects, repairs) = manifests(folder, &scenario)?;
     check(&scenario, &objects).map_err(|missing| {
         let error = source.error(node.locate(&missing.path), missing.message).with_label("said here");
         match missing.help {
@@ -90,21 +107,38 @@ pub fn load(folder: &Path) -> Result<Loaded, ScriptError> {
             }
         }
     };
-    Ok(Loaded { name, folder: folder.to_owned(), scenario, objects, expected_log })
+    Ok(Loaded { name, folder: folder.to_owned(), scenario, objects, repairs, expected_log })
 }
 
-fn manifests(folder: &Path) -> Result<Vec<Object>, ScriptError> {
+/// The objects of the manifests, and what was mended in them.
+fn manifests(folder: &Path, scenario: &Scenario) -> Result<(Vec<Object>, Vec<String>), ScriptError> {
     let folder = folder.join("manifests");
-    let Ok(entries) = std::fs::read_dir(&folder) else { return Ok(Vec::new()) };
+    let Ok(entries) = std::fs::read_dir(&folder) else { return Ok(Default::default()) };
     let mut files: Vec<PathBuf> = entries.filter_map(|e| e.ok().map(|e| e.path())).collect();
     files.retain(|p| p.extension().is_some_and(|e| e == "yaml" || e == "yml"));
     files.sort();
-    let mut objects = Vec::new();
+    // A release that does not exist is told later.
+    let release = RELEASES.iter().find(|(name, _)| *name == scenario.engine.compat);
+    let options = release.map(|(_, compat)| Options::of(compat)).unwrap_or_default();
+    let options = Options { convert: scenario.manifests.convert, ..options };
+    let (mut objects, mut repairs) = (Vec::new(), Vec::new());
     for file in files {
         let shown = file.display().to_string();
-        objects.extend(engine::manifest::load(&shown, &read(&file, &shown)?)?);
+        if scenario.manifests.lenient {
+            let bytes = std::fs::read(&file)
+                .map_err(|error| ScriptError::Unreadable { path: shown.clone(), why: error.to_string() })?;
+            let loaded = engine::manifest::load_lenient(&shown, &bytes)?;
+            repairs.extend(loaded.repairs.iter().map(|repair| format!("{shown}:{repair}")));
+            objects.extend(loaded.objects);
+        } else {
+            objects.extend(engine::manifest::load_with(&shown, &read(&file, &shown)?, &options)?);
+        }
     }
-    Ok(objects)
+    // The one controller of old releases reads the domains' configuration itself.
+    if release.is_none_or(|(_, compat)| compat.design == Design::Steps) {
+        offer_solvers(&mut objects);
+    }
+    Ok((objects, repairs))
 }
 
 /// The nearest of the known names.

@@ -22,7 +22,7 @@ use serde_json::Value;
 use world::Timestamp;
 
 pub use durations::{Durations, InTurn};
-pub use load::{Loaded, Missing, ScriptError, load};
+pub use load::{Loaded, Missing, ScriptError, load, load_leniently};
 pub(crate) use load::{account_key, check, nearest};
 pub use overrides::{OverrideError, apply};
 pub use process::{ClockStep, Crash, Processes, Shift, Suspension};
@@ -62,9 +62,22 @@ pub struct Scenario {
     /// Which part of the log counts.
     #[serde(default)]
     pub log: LogWindow,
+    /// How the manifests are read.
+    #[serde(default)]
+    pub manifests: Manifests,
     /// What must come out.
     #[serde(default)]
     pub expect: Expect,
+}
+
+/// How the manifests are read. What the API server of the release does not serve, or refuses, is an error.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct Manifests {
+    /// Mistakes are mended, and told.
+    pub lenient: bool,
+    /// Objects of versions that the release does not serve are converted.
+    pub convert: bool,
 }
 
 /// The wall clock of all hosts, and how processes read it.

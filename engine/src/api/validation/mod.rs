@@ -7,6 +7,7 @@ mod core;
 mod field;
 mod issuer;
 mod meta;
+mod rules;
 #[cfg(test)]
 mod tests;
 
@@ -14,30 +15,52 @@ use super::{Kind, Object};
 use field::{Errors, Path};
 
 pub use field::FieldError;
+pub use rules::Rules;
 
-/// What is wrong with an object, all of it.
+/// What is wrong with an object, all of it, by the rules of 1.7.1.
 pub fn validate(object: &Object) -> Vec<FieldError> {
+    validate_by(&Rules::V1_7, object)
+}
+
+/// What is wrong with an object by the rules of a release, all of it.
+pub fn validate_by(rules: &Rules, object: &Object) -> Vec<FieldError> {
     let mut errors = Errors::default();
     let (spec, status) = (Path::root("spec"), Path::root("status"));
     meta::object_meta(object.kind(), object.meta(), &mut errors);
     match object {
-        Object::Certificate(certificate) => certmanager::certificate(&certificate.spec, &spec, &mut errors),
+        Object::Certificate(object) => certmanager::certificate(&object.spec, rules, &spec, &mut errors),
         Object::CertificateRequest(request) => {
             certmanager::certificate_request(&request.spec, &spec, &mut errors);
             certmanager::request_conditions(&request.status, &status, &mut errors);
         }
-        Object::Issuer(object) => issuer::issuer(&object.spec, &spec, &mut errors),
-        Object::ClusterIssuer(object) => issuer::issuer(&object.spec, &spec, &mut errors),
+        Object::Issuer(object) => issuer::issuer(&object.spec, rules, &spec, &mut errors),
+        Object::ClusterIssuer(object) => issuer::issuer(&object.spec, rules, &spec, &mut errors),
         Object::Order(order) => certmanager::order(&order.spec, &spec, &mut errors),
-        Object::Challenge(challenge) => certmanager::challenge(&challenge.spec, &spec, &mut errors),
-        Object::Secret(secret) => core::secret(secret, &mut errors),
-        Object::Pod(pod) => core::pod(&pod.spec, &spec, &mut errors),
-        Object::Service(service) => core::service(&service.spec, &spec, &mut errors),
-        Object::Endpoints(endpoints) => core::endpoints(endpoints, &mut errors),
-        Object::Ingress(ingress) => core::ingress(&ingress.spec, &spec, &mut errors),
-        Object::Event(_) | Object::Lease(_) => {}
+        Object::Challenge(challenge) => {
+            certmanager::challenge(&challenge.spec, rules, &spec, &mut errors);
+        }
+        _ => core_kinds(object, &spec, &mut errors),
     }
     errors.into_vec()
+}
+
+/// What is wrong with an object as far as Kubernetes alone knows: metadata, and the kinds of its own.
+pub fn validate_core(object: &Object) -> Vec<FieldError> {
+    let mut errors = Errors::default();
+    meta::object_meta(object.kind(), object.meta(), &mut errors);
+    core_kinds(object, &Path::root("spec"), &mut errors);
+    errors.into_vec()
+}
+
+fn core_kinds(object: &Object, spec: &Path, errors: &mut Errors) {
+    match object {
+        Object::Secret(secret) => core::secret(secret, errors),
+        Object::Pod(pod) => core::pod(&pod.spec, spec, errors),
+        Object::Service(service) => core::service(&service.spec, spec, errors),
+        Object::Endpoints(endpoints) => core::endpoints(endpoints, errors),
+        Object::Ingress(ingress) => core::ingress(&ingress.spec, spec, errors),
+        _ => {}
+    }
 }
 
 /// What is wrong with a change from `old` to `new`, apart from what [`validate`] says about `new`: fields that may
