@@ -110,7 +110,8 @@ pub struct Client {
     world: World,
     store: Store,
     timing: Arc<dyn Timing>,
-    bucket: Option<Arc<Mutex<TokenBucket>>>,
+    /// For cert-manager's kinds, and for all others.
+    buckets: Option<[Arc<Mutex<TokenBucket>>; 2]>,
     actor: Arc<str>,
     apply: bool,
 }
@@ -125,14 +126,18 @@ impl Client {
     /// A client without a rate limit.
     pub fn new(world: &World, store: &Store, timing: Arc<dyn Timing>, actor: &str) -> Self {
         let (world, store) = (world.clone(), store.clone());
-        Client { world, store, timing, bucket: None, actor: actor.into(), apply: false }
+        Client { world, store, timing, buckets: None, actor: actor.into(), apply: false }
     }
 
-    /// With the rate limit of client-go: `qps` per second after a burst.
+    /// With the rate limit of client-go: `qps` per second after a burst; `shared`: one for all kinds, instead of
+    /// one for cert-manager's own and one for the others.
     #[must_use]
-    pub fn with_rate_limit(mut self, qps: f64, burst: f64) -> Self {
+    pub fn with_rate_limit(mut self, qps: f64, burst: f64, shared: bool) -> Self {
         let filled_at = self.world.monotonic();
-        self.bucket = Some(Arc::new(Mutex::new(TokenBucket { qps, burst, tokens: burst, filled_at })));
+        let bucket = || Arc::new(Mutex::new(TokenBucket { qps, burst, tokens: burst, filled_at }));
+        let first = bucket();
+        let second = if shared { first.clone() } else { bucket() };
+        self.buckets = Some([first, second]);
         self
     }
 
@@ -168,11 +173,7 @@ impl Client {
         name: &str,
         act: impl FnOnce(&Store) -> Result<T, ApiError>,
     ) -> Result<T, ApiError> {
-        if let Some(bucket) = &self.bucket {
-            let now = self.world.monotonic();
-            let wait = bucket.lock().unwrap_or_else(PoisonError::into_inner).reserve(now);
-            self.wait(wait).await;
-        }
+        self.turn(kind.group().ends_with("cert-manager.io")).await;
         let call = Call { actor: &self.actor, verb, kind, name };
         let timing = self.timing.call(&call);
         self.wait(timing.commit).await;
@@ -180,6 +181,20 @@ impl Client {
         self.timing.answered(&call, result.as_ref().err());
         self.wait(timing.reply).await;
         result
+    }
+
+    /// Waits for the turn of a call to the API server that is about none of the stored kinds.
+    pub(crate) async fn call_elsewhere(&self) {
+        self.turn(false).await;
+    }
+
+    async fn turn(&self, own_kind: bool) {
+        if let Some([own, others]) = &self.buckets {
+            let bucket = if own_kind { own } else { others };
+            let now = self.world.monotonic();
+            let wait = bucket.lock().unwrap_or_else(PoisonError::into_inner).reserve(now);
+            self.wait(wait).await;
+        }
     }
 
     async fn wait(&self, d: Duration) {

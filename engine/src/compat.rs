@@ -39,6 +39,12 @@ pub struct Compat {
     pub client_qps: f64,
     /// Requests to the API server that may be sent at once.
     pub client_burst: f64,
+    /// All clients of a process share one rate limit; before, that for cert-manager's own kinds and that for the
+    /// others had one each (1.8).
+    pub shared_rate_limit: bool,
+    /// Every controller writes its events in turn, not one writer for all; with a shared rate limit that gives
+    /// events more turns (1.8).
+    pub recorder_per_controller: bool,
     /// Back-off of the certificates-* controllers.
     pub backoff_certificates: Backoff,
     /// Back-off of the CertificateRequest, issuer and ingress-shim controllers.
@@ -119,6 +125,9 @@ pub struct Compat {
     /// Parts of solver errors that differ from call to call (request ids) are taken out of a Challenge's reason.
     pub stable_reasons: bool,
 
+    /// The requests and issuers of other types than ACME.
+    pub other_issuers: OtherIssuers,
+
     /// Fields and features that the release knows.
     pub features: Features,
 }
@@ -154,6 +163,85 @@ impl Served {
         Kind::Order,
         Kind::Challenge,
     ];
+}
+
+/// How a release handles requests in general, and the issuers that are not ACME.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OtherIssuers {
+    /// A request with the condition `InvalidRequest` is not signed (1.12).
+    pub invalid_requests_are_left: bool,
+    /// A request that is being deleted is not signed, an issuer that is being deleted not set up (1.18).
+    pub deleted_are_left: bool,
+    /// Each sync of a request without approval makes the event `WaitingForApproval` (1.11).
+    pub approval_is_awaited_aloud: bool,
+    /// A CA issuer's certificate that cannot be decoded fails with a hint at the Secret's name (1.20).
+    pub decode_error_has_hint: bool,
+    /// Usages and constraints that a CSR names must be those of its request, or signing fails (1.13).
+    pub csr_usages_compared: bool,
+    /// `issuer.spec.ca.issuingCertificateURLs` (1.15).
+    pub issuing_urls: bool,
+    /// A request to a SelfSigned issuer is looked at again when the Secret with its key changes (1.9).
+    pub self_signed_watches_secrets: bool,
+    /// Vault issuers.
+    pub vault: VaultRules,
+    /// Venafi issuers.
+    pub venafi: VenafiRules,
+}
+
+/// How a release handles Venafi issuers: mostly what it calls them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VenafiRules {
+    /// Credentials are verified on their own, and a password is traded for a token (1.12); before, it was for an
+    /// API key, which servers from 22.4 on do not give. Also `caBundleSecretRef` (1.15).
+    pub oauth: bool,
+    /// Credentials that the server refuses are a reason of their own, `AuthFailed` (1.21).
+    pub names_bad_credentials: bool,
+    /// Custom fields in an annotation of the issuer, too (1.20).
+    pub issuer_fields: bool,
+    /// Before the error of making a client.
+    pub creating: &'static str,
+    /// Before the error of asking whether the server is there.
+    pub pinging: &'static str,
+    /// Before the error of a set-up.
+    pub setup_failed: &'static str,
+    /// The event of the first set-up that was good.
+    pub verified: &'static str,
+    /// Reason and message of a set-up that was good.
+    pub started: &'static str,
+    /// Before the error of making a client in order to sign.
+    pub init_failed: &'static str,
+    /// A request was put in.
+    pub requested: &'static str,
+    /// A request could not be put in.
+    pub request_failed: &'static str,
+    /// A certificate is not there yet.
+    pub pending: &'static str,
+    /// A certificate could not be fetched.
+    pub retrieve_failed: &'static str,
+    /// A custom field has an unknown type.
+    pub field_type: &'static str,
+}
+
+/// How a release handles Vault issuers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VaultRules {
+    /// A login that failed while signing is tried again with back-off; before, only an event of the issuer or
+    /// the request did that (1.14).
+    pub retries_login: bool,
+    /// `caBundleSecretRef` (1.10), `serviceAccountRef` (1.12), `clientCertificate` (1.17), and the rules of which
+    /// fields go together.
+    pub newer_auth: bool,
+    /// What a Vault issuer without any way to log in is told.
+    pub auth_required: &'static str,
+    /// What is said before the cause when the health endpoint does not answer well. `None`: one sentence for all.
+    pub unhealthy: Option<&'static str>,
+    /// What is said before the cause when a login by service account failed. `None`: a sentence with the Secret's
+    /// name, behind which a missing Secret is not seen as one.
+    pub kubernetes_failed: Option<&'static str>,
+    /// A CA bundle without a certificate.
+    pub bad_bundle: &'static str,
+    /// The client's own word for an issuer without any way to log in.
+    pub no_auth: &'static str,
 }
 
 /// What a release knows, beyond what all do. A field that a release does not know has no effect under it, as if

@@ -67,10 +67,15 @@ impl Context {
     /// The context in the name of one controller.
     #[must_use]
     pub fn named(&self, controller: &str) -> Self {
+        let recorder = if self.compat.recorder_per_controller {
+            self.recorder.apart(self.client.as_actor("event-recorder"))
+        } else {
+            self.recorder.clone()
+        };
         Context {
             client: self.client.as_actor(controller),
             log: self.log.for_controller(controller),
-            recorder: self.recorder.for_controller(controller, self.compat.event_source),
+            recorder: recorder.for_controller(controller, self.compat.event_source),
             ..self.clone()
         }
     }

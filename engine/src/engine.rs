@@ -10,6 +10,7 @@ use crate::client::{Client, Identity, Timing};
 use crate::compat::{Compat, Design, V1_21};
 use crate::controller::Context;
 use crate::informer::Informers;
+use crate::issuers::IssuerOptions;
 use crate::leader::{Candidate, Elector};
 use crate::log::{Logger, Sink, catalogue as msg};
 use crate::recorder::Recorder;
@@ -73,7 +74,7 @@ pub fn start(
 ) -> Result<(), BadTls> {
     let compat = Arc::new(config.compat);
     let client = Client::new(world, store, timing.clone(), "cert-manager")
-        .with_rate_limit(compat.client_qps, compat.client_burst)
+        .with_rate_limit(compat.client_qps, compat.client_burst, compat.shared_rate_limit)
         .with_identity(config.identity)
         .with_server_side_apply(compat.server_side_apply);
     let clients = AcmeClients::new(world, &config.acme, compat.user_agent, compat.acme_call_limit)?;
@@ -85,11 +86,16 @@ pub fn start(
         log: Logger::new(world, sink, config.verbosity).for_release(&compat),
         compat,
     };
+    let options = IssuerOptions {
+        resource_namespace: config.cluster_resource_namespace,
+        http: config.acme,
+        user_agent: context.compat.user_agent,
+        secrets: context.informers.lister(),
+    };
     let Some(candidate) = config.election else {
-        work(&context, &clients, &config.cluster_resource_namespace);
+        work(&context, &clients, &options);
         return Ok(());
     };
-    let resource_namespace = config.cluster_resource_namespace;
     world.spawn("leader election", async move {
         let log = &context.log;
         log.with_name("controller").info(&msg::LEADER_STARTING, &[]);
@@ -97,7 +103,7 @@ pub fn start(
         let times = context.compat.leader_election;
         let mut elector = Elector::new(&context.world, client, &context.recorder, log, times, candidate);
         elector.acquire().await;
-        work(&context, &clients, &resource_namespace);
+        work(&context, &clients, &options);
         elector.renew().await;
         log.error(&msg::LEADER_LOST, Some("leader election lost"), &[]);
         context.world.crash(context.world.host());
@@ -106,13 +112,13 @@ pub fn start(
 }
 
 /// Starts what a process does when it may.
-fn work(context: &Context, clients: &AcmeClients, resource_namespace: &str) {
-    issuers::start(context, clients, resource_namespace);
+fn work(context: &Context, clients: &AcmeClients, options: &IssuerOptions) {
+    issuers::start(context, clients, options);
     match context.compat.design {
         Design::OneController(which) => legacy::start(context, clients, which),
         Design::Steps => {
             certificates::start(context);
-            requests::start(context);
+            requests::start(context, options);
             orders::start(context, clients);
             challenges::start(context, clients);
             ingress_shim::start(context);

@@ -9,7 +9,7 @@
 //! | [`queue`], [`controller`] | work queues, workers, requeues |
 //! | `certificates`, `requests`, `orders`, `challenges`, `issuers`, `ingress_shim` | the controllers |
 //! | `legacy` | the one controller of 0.2 and 0.5 |
-//! | [`acme`], `pki` | the ACME client, and X.509 |
+//! | [`acme`], `pki`, `signing` | the ACME client, X.509, and signing in the process itself |
 //! | [`leader`] | which of several processes works |
 //! | [`log`], [`recorder`], [`conditions`] | what people see: klog lines, events, conditions |
 //! | [`compat`], [`work`] | what differs between releases, and where computing takes time, as data |
@@ -41,6 +41,7 @@ pub mod pki;
 pub mod queue;
 pub mod recorder;
 mod requests;
+mod signing;
 pub mod store;
 pub mod work;
 

@@ -238,6 +238,9 @@ pub fn make_request(certificate: &Certificate, key: &PrivateKey) -> Result<Strin
         params.subject_alt_names.push(SanType::Rfc822Name(mail.as_str().try_into().map_err(failed)?));
     }
     if spec.encode_usages_in_request != Some(false) {
+        if spec.is_ca {
+            params.key_usages.push(KeyUsagePurpose::KeyCertSign);
+        }
         for usage in usages(spec) {
             let name = usage.as_str();
             let of = |table: &[(&str, _)]| table.iter().position(|(n, _)| *n == name);

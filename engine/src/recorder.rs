@@ -77,6 +77,12 @@ impl Recorder {
         }
     }
 
+    /// A recorder that writes its events through `client` in a task of its own.
+    #[must_use]
+    pub fn apart(&self, client: Client) -> Self {
+        Recorder { count: self.count.clone(), ..Recorder::start(&self.world, client) }
+    }
+
     /// Records that `object` has something to tell.
     pub fn event<R: Resource>(&self, object: &R, type_: EventType, reason: &str, message: &str) {
         let now = self.world.now();

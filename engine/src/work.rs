@@ -13,6 +13,7 @@ pub const PLACES: &[(&str, &str)] = &[
     ("certificates-key-manager/key", "reading or making the next private key"),
     ("certificates-request-manager/csr", "making the CSR"),
     ("certificaterequests-issuer-acme/issued", "checking the certificate of a valid Order"),
+    ("certificaterequests-issuer-ca/sign", "signing with the key of a CA issuer"),
     ("conditions/Certificate/Issuing", "between a condition's time and the line that tells of it"),
     ("conditions/Certificate/Ready", "the same"),
     ("conditions/CertificateRequest/Approved", "the same"),

@@ -178,7 +178,7 @@ fn all_caches_are_full_and_every_object_is_an_added_notice_when_a_process_starts
 fn after_a_burst_of_50_calls_there_are_20_a_second() {
     run(|world, store| async move {
         let client = Client::new(&world, &store, Arc::new(NoDelay), "test");
-        let client = client.with_rate_limit(V1_7.client_qps, V1_7.client_burst);
+        let client = client.with_rate_limit(V1_7.client_qps, V1_7.client_burst, true);
         // One limit for the whole process, whoever calls.
         let other = client.as_actor("other");
         let mut at = Vec::new();

@@ -5,6 +5,7 @@
 //! | [`script`] | the language: types, loading, `--set` |
 //! | [`cluster`] | what stands around the engine: API server times, kubelet, endpoints, ingress controller |
 //! | `processes` | the engine's processes: started, elected, crashed, held still |
+//! | [`backends`] | the servers behind issuers that are not ACME: Vault, Venafi |
 //! | [`runner`] | builds a world from a script, runs it, makes the record |
 //! | [`history`] | what the API server had at any time of a run |
 //! | [`expect`] | holds the record against what the script expects |
@@ -17,6 +18,7 @@
 //! assert_eq!(record.outcome, reports::Outcome::Passed);
 //! ```
 
+pub mod backends;
 pub mod cluster;
 pub mod expect;
 pub mod history;

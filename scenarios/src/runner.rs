@@ -15,7 +15,9 @@ use world::net::LinkRule;
 use world::sim::{self, Finished};
 use world::{Tape, Trace, WallClock, World};
 
-use crate::cluster::{self, ClusterTiming, pinned_names};
+use crate::backends::vault::Vault;
+use crate::backends::venafi::Venafi;
+use crate::cluster::{self, ClusterTiming, external, pinned_names};
 use crate::history::{History, Recording};
 use crate::script::{self, ClockStep, Loaded, Missing, OverrideError, Scenario, account_key};
 use crate::{expect, processes};
@@ -167,6 +169,7 @@ async fn rehearse(
     let history = keep_history.then(|| Recording::start(&store));
     let nameserver = dns(&world, &scenario).await?;
     let ca = ca(&world, &scenario, &objects, nameserver).await?;
+    backends(&world, &store, &scenario).await?;
     cluster::start(&world, &store, &scenario.cluster)
         .await
         .map_err(|e| format!("ingress controller: {e}"))?;
@@ -239,6 +242,26 @@ async fn ca(
         let _ = server.serve(at).await;
     });
     Ok(Some(ca))
+}
+
+/// Starts the servers behind issuers, and the issuers outside of the engine.
+async fn backends(world: &World, store: &Store, scenario: &Scenario) -> Result<(), String> {
+    let ip = |host: &str| {
+        let found = scenario.hosts.get(host).and_then(|ips| ips.first()).copied();
+        found.ok_or_else(|| format!("host {host:?} has no address"))
+    };
+    for vault in &scenario.backends.vaults {
+        let process = world.process(&vault.host);
+        Vault::start(&process, vault, ip(&vault.host)?).await.map_err(|e| e.to_string())?;
+    }
+    for venafi in &scenario.backends.venafis {
+        let process = world.process(&venafi.host);
+        Venafi::start(&process, venafi, ip(&venafi.host)?).await.map_err(|e| e.to_string())?;
+    }
+    for issuer in &scenario.backends.external {
+        external::start(world, store, issuer).map_err(|e| e.to_string())?;
+    }
+    Ok(())
 }
 
 fn engine_config(

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::{
     Backoff, CleanUp, Compat, Design, EventComponent, Features, Finalizer, LeaderElection, LogFormat,
-    LoggerNames, OneController, OrderPolls, Scheduler, SelfCheck, Served, TransientError, ZoneCache,
+    LoggerNames, OneController, OrderPolls, OtherIssuers, Scheduler, SelfCheck, Served, TransientError,
+    VaultRules, VenafiRules, ZoneCache,
 };
 use crate::api::{PrivateKeyRotationPolicy, Rules};
 use crate::log::places::Edition;
@@ -27,6 +28,8 @@ pub const V1_7: Compat = Compat {
     workers: 5,
     client_qps: 20.0,
     client_burst: 50.0,
+    shared_rate_limit: false,
+    recorder_per_controller: false,
     backoff_certificates: Backoff { base: secs(1), max: secs(30) },
     backoff_requests: Backoff { base: secs(5), max: secs(300) },
     backoff_acme: Backoff { base: secs(5), max: secs(1800) },
@@ -68,6 +71,41 @@ pub const V1_7: Compat = Compat {
     dns01_settle: secs(60),
     zone_cache: ZoneCache::ForEver,
     stable_reasons: false,
+    other_issuers: OtherIssuers {
+        invalid_requests_are_left: false,
+        deleted_are_left: false,
+        approval_is_awaited_aloud: false,
+        decode_error_has_hint: false,
+        csr_usages_compared: false,
+        issuing_urls: false,
+        self_signed_watches_secrets: false,
+        vault: VaultRules {
+            retries_login: false,
+            newer_auth: false,
+            auth_required: "Vault tokenSecretRef, appRole, or kubernetes is required",
+            unhealthy: None,
+            kubernetes_failed: None,
+            bad_bundle: "error loading Vault CA bundle",
+            no_auth: "error initializing Vault client: tokenSecretRef, appRoleSecretRef, or Kubernetes auth role \
+                      not set",
+        },
+        venafi: VenafiRules {
+            oauth: false,
+            names_bad_credentials: false,
+            issuer_fields: false,
+            creating: "error creating Venafi client",
+            pinging: "error pinging Venafi API",
+            setup_failed: "Failed to setup Venafi issuer",
+            verified: "Verified issuer with Venafi server",
+            started: "Venafi issuer started",
+            init_failed: "Failed to initialise venafi client for signing",
+            requested: "Venafi certificate is requested",
+            request_failed: "Failed to request venafi certificate",
+            pending: "Venafi certificate still in a pending state, the request will be retried",
+            retrieve_failed: "Failed to obtain venafi certificate",
+            field_type: "certificate request contains an invalid Venafi custom fields type",
+        },
+    },
     features: Features {
         ca_bundle: false,
         ingress_class_name: false,
@@ -94,6 +132,8 @@ pub const V1_16: Compat = Compat {
     // Clients are made by the issuer controllers, in their name.
     user_agent: "cert-manager-issuers/v1.16.5 (linux/amd64) cert-manager/d8611e2714de158a2e70e0fb11bfc61348a2c624",
     rules: Some(Rules::V1_16),
+    shared_rate_limit: true,
+    recorder_per_controller: true,
     failed_issuance: Backoff { base: HOUR, max: secs(32 * 3600) },
     stable_request_names: true,
     request_visible_wait: None,
@@ -108,6 +148,25 @@ pub const V1_16: Compat = Compat {
     challenge_name_covers_key: false,
     self_check: SelfCheck { pause_after_last: false, ..V1_7.self_check },
     solver_image: "quay.io/jetstack/cert-manager-acmesolver:v1.16.5",
+    other_issuers: OtherIssuers {
+        invalid_requests_are_left: true,
+        approval_is_awaited_aloud: true,
+        csr_usages_compared: true,
+        issuing_urls: true,
+        self_signed_watches_secrets: true,
+        vault: VaultRules {
+            retries_login: true,
+            newer_auth: true,
+            auth_required: "Vault tokenSecretRef, appRole, clientCertificate, or kubernetes is required",
+            unhealthy: Some(""),
+            kubernetes_failed: Some("while requesting a Vault token using the Kubernetes auth"),
+            bad_bundle: "no Vault CA bundles loaded, check bundle contents",
+            no_auth: "error initializing Vault client: unable to load credentials. One of: tokenSecretRef, \
+                      appRoleSecretRef, clientCertificate or Kubernetes auth must be set",
+        },
+        venafi: VenafiRules { oauth: true, ..V1_7.other_issuers.venafi },
+        ..V1_7.other_issuers
+    },
     features: Features {
         ca_bundle: true,
         ingress_class_name: true,
@@ -139,6 +198,34 @@ pub const V1_21: Compat = Compat {
     hardened_solver: true,
     zone_cache: ZoneCache::Ttl,
     stable_reasons: true,
+    other_issuers: OtherIssuers {
+        deleted_are_left: true,
+        decode_error_has_hint: true,
+        vault: VaultRules {
+            auth_required: "Vault tokenSecretRef, appRole, clientCertificate, kubernetes, or aws is required",
+            unhealthy: Some("Failed to verify Vault is initialized and unsealed: "),
+            no_auth: "error initializing Vault client: unable to load credentials. One of: tokenSecretRef, \
+                      appRoleSecretRef, clientCertificate, Kubernetes, or AWS auth must be set",
+            ..V1_16.other_issuers.vault
+        },
+        venafi: VenafiRules {
+            oauth: true,
+            names_bad_credentials: true,
+            issuer_fields: true,
+            creating: "error creating vcert client",
+            pinging: "error pinging Certificate Manager",
+            setup_failed: "Failed to setup Certificate Manager issuer",
+            verified: "Verified issuer with Certificate Manager server",
+            started: "Certificate Manager issuer started",
+            init_failed: "Failed to initialise Certificate Manager client for signing",
+            requested: "certificate is requested",
+            request_failed: "Failed to request certificate from Certificate Manager",
+            pending: "certificate still in a pending state, the request will be retried",
+            retrieve_failed: "Failed to obtain certificate from Certificate Manager",
+            field_type: "certificate request contains an invalid custom fields type",
+        },
+        ..V1_16.other_issuers
+    },
     features: Features {
         profiles: true,
         renewal_windows: true,

@@ -1,11 +1,16 @@
 //! issuers and clusterissuers: makes an issuer ready to be used.
 
 mod acme;
+mod backend;
+mod ca;
 mod reference;
+mod self_signed;
+pub(crate) mod vault;
+pub(crate) mod venafi;
 
 use std::sync::Arc;
 
-use crate::acme::AcmeClients;
+use crate::acme::{AcmeClients, ClientConfig};
 use crate::api::{
     ClusterIssuer, Condition, ConditionStatus, Issuer, IssuerSpec, IssuerStatus, Kind, Object, ObjectKey,
     Resource, Secret,
@@ -14,14 +19,16 @@ use crate::client::would_change;
 use crate::conditions::{self, Conditioned, put, transition};
 use crate::controller::{self, Context, Reconcile, SyncError, SyncResult, not_in_cache};
 use crate::informer::Lister;
-use crate::log::{Message, catalogue as msg};
+use crate::log::{Logger, Message, catalogue as msg};
 
-pub(crate) use reference::{IssuerListers, watch_issuers_of};
+pub(crate) use reference::{FoundIssuer, IssuerListers, IssuerType, watch_issuers_of};
 
 /// What Issuer and ClusterIssuer have in common.
 pub(crate) trait AnyIssuer: Resource + Conditioned {
     /// Name of the controller.
     const CONTROLLER: &'static str;
+    /// The line for one whose set-up failed.
+    const SETUP_FAILED: &'static Message;
     /// The line for one that is gone.
     const GONE: &'static Message;
     fn spec(&self) -> &IssuerSpec;
@@ -31,6 +38,7 @@ pub(crate) trait AnyIssuer: Resource + Conditioned {
 
 impl AnyIssuer for Issuer {
     const CONTROLLER: &'static str = "issuers";
+    const SETUP_FAILED: &'static Message = &msg::ISSUER_SETUP_FAILED;
     const GONE: &'static Message = &msg::ISSUER_GONE;
     fn spec(&self) -> &IssuerSpec {
         &self.spec
@@ -45,6 +53,7 @@ impl AnyIssuer for Issuer {
 
 impl AnyIssuer for ClusterIssuer {
     const CONTROLLER: &'static str = "clusterissuers";
+    const SETUP_FAILED: &'static Message = &msg::CLUSTER_ISSUER_SETUP_FAILED;
     const GONE: &'static Message = &msg::CLUSTER_ISSUER_GONE;
     fn spec(&self) -> &IssuerSpec {
         &self.spec
@@ -57,41 +66,78 @@ impl AnyIssuer for ClusterIssuer {
     }
 }
 
+/// What issuers need to know of their process.
+#[derive(Clone, Debug)]
+pub(crate) struct IssuerOptions {
+    /// The namespace of the Secrets that ClusterIssuers name.
+    pub(crate) resource_namespace: String,
+    /// How servers are reached.
+    pub(crate) http: ClientConfig,
+    /// `User-Agent` of requests.
+    pub(crate) user_agent: &'static str,
+    /// The Secrets.
+    pub(crate) secrets: Lister<Secret>,
+}
+
 struct Issuers<R> {
     context: Context,
     clients: AcmeClients,
     issuers: Lister<R>,
-    secrets: Lister<Secret>,
-    resource_namespace: String,
+    options: IssuerOptions,
 }
 
-/// Starts both controllers. `resource_namespace` has the Secrets of ClusterIssuers.
-pub(crate) fn start(context: &Context, clients: &AcmeClients, resource_namespace: &str) {
-    start_one::<Issuer>(context, clients, resource_namespace);
-    start_one::<ClusterIssuer>(context, clients, resource_namespace);
+/// Starts both controllers.
+pub(crate) fn start(context: &Context, clients: &AcmeClients, options: &IssuerOptions) {
+    start_one::<Issuer>(context, clients, options);
+    start_one::<ClusterIssuer>(context, clients, options);
 }
 
-fn start_one<R: AnyIssuer>(context: &Context, clients: &AcmeClients, resource_namespace: &str) {
+fn start_one<R: AnyIssuer>(context: &Context, clients: &AcmeClients, options: &IssuerOptions) {
     let context = context.named(R::CONTROLLER);
     let queue = context.queue(R::CONTROLLER, context.compat.backoff_requests);
     controller::watch_self(&context, R::CONTROLLER, R::KIND, &queue);
-    let (issuers, namespace) = (context.informers.lister::<R>(), resource_namespace.to_owned());
+    let (issuers, namespace) = (context.informers.lister::<R>(), options.resource_namespace.clone());
+    let bundles = context.compat.other_issuers.vault.newer_auth;
     controller::watch(&context, R::CONTROLLER, Kind::Secret, &queue, move |secret: &Object| {
         let meta = secret.meta();
         let names = |issuer: &R| {
-            let key = issuer.spec().acme.as_ref().map(|a| &a.private_key_secret_ref.name);
-            key == Some(&meta.name) && secret_namespace(issuer, &namespace) == meta.namespace
+            secret_namespace(issuer, &namespace) == meta.namespace
+                && secrets_of(issuer.spec(), bundles).contains(&meta.name.as_str())
         };
         issuers.list(names).iter().map(|issuer| issuer.key()).collect()
     });
     let controller = Issuers {
         issuers: context.informers.lister::<R>(),
-        secrets: context.informers.lister(),
         clients: clients.clone(),
-        resource_namespace: resource_namespace.to_owned(),
+        options: options.clone(),
         context: context.clone(),
     };
     controller::start(&context, R::CONTROLLER, &queue, Arc::new(controller));
+}
+
+/// The Secrets whose changes make an issuer be set up again; `bundles`: those with roots of trust, too.
+fn secrets_of(spec: &IssuerSpec, bundles: bool) -> Vec<&str> {
+    let mut names: Vec<&str> = Vec::new();
+    if let Some(acme) = &spec.acme {
+        names.push(&acme.private_key_secret_ref.name);
+        names.extend(acme.external_account_binding.iter().map(|b| b.key_secret_ref.name.as_str()));
+    } else if let Some(ca) = &spec.ca {
+        names.push(&ca.secret_name);
+    } else if let Some(venafi) = &spec.venafi {
+        if let Some(tpp) = &venafi.tpp {
+            names.push(&tpp.credentials_ref.name);
+            names.extend(tpp.ca_bundle_secret_ref.iter().filter(|_| bundles).map(|r| r.name.as_str()));
+        }
+        names.extend(venafi.cloud.iter().map(|cloud| cloud.api_token_secret_ref.name.as_str()));
+    } else if let Some(vault) = &spec.vault {
+        let auth = &vault.auth;
+        names.extend(auth.token_secret_ref.iter().map(|r| r.name.as_str()));
+        names.extend(auth.app_role.iter().map(|role| role.secret_ref.name.as_str()));
+        names.extend(auth.kubernetes.iter().map(|kubernetes| kubernetes.secret_ref.name.as_str()));
+        names.extend(vault.ca_bundle_secret_ref.iter().filter(|_| bundles).map(|r| r.name.as_str()));
+    }
+    names.retain(|name| !name.is_empty());
+    names
 }
 
 fn secret_namespace<'a, R: Resource>(issuer: &'a R, resource_namespace: &'a str) -> &'a str {
@@ -117,13 +163,37 @@ impl Setup {
 }
 
 impl<R: AnyIssuer> Issuers<R> {
-    async fn set_up(&self, log: &crate::log::Logger, issuer: &R) -> Setup {
-        let Some(acme) = &issuer.spec().acme else {
-            // Other types of issuer are set up by an engine that knows them; saying so beats silence.
-            return Setup::not_ready("ErrInitIssuer", "only ACME issuers are known to this engine");
-        };
-        let namespace = secret_namespace(issuer, &self.resource_namespace);
-        acme::set_up(&self.context, &self.clients, &self.secrets, log, issuer, acme, namespace).await
+    async fn set_up(&self, log: &Logger, issuer: &R) -> Setup {
+        let (context, options, spec) = (&self.context, &self.options, issuer.spec());
+        let namespace = secret_namespace(issuer, &options.resource_namespace);
+        if let Some(acme) = &spec.acme {
+            let work = acme::set_up(context, &self.clients, &options.secrets, log, issuer, acme, namespace);
+            let limited = context.world.timeout(context.compat.issuer_setup_limit, work).await;
+            return limited.unwrap_or_else(|_| {
+                let text = "Failed to register ACME account: context deadline exceeded";
+                Setup::not_ready("ErrRegisterACMEAccount", text).retried("context deadline exceeded")
+            });
+        }
+        // The clients of the other types have time limits of their own.
+        if let Some(ca) = &spec.ca {
+            ca::set_up(context, &options.secrets, log, issuer, ca, namespace)
+        } else if let Some(vault) = &spec.vault {
+            vault::set_up(context, options, issuer, vault).await
+        } else if let (None, Some(venafi)) = (&spec.self_signed, &spec.venafi) {
+            venafi::set_up(context, options, issuer, venafi).await
+        } else {
+            self_signed::set_up()
+        }
+    }
+
+    fn tell_failure(&self, log: &Logger, issuer: &R, error: &SyncError) {
+        let text = format!("Error initializing issuer: {error}");
+        if R::KIND.is_namespaced() {
+            log.info_text(R::SETUP_FAILED, &text, &[]);
+        } else {
+            log.error(R::SETUP_FAILED, Some(&error.to_string()), &[]);
+        }
+        self.context.recorder.warning(issuer, "ErrInitIssuer", &text);
     }
 }
 
@@ -134,19 +204,18 @@ impl<R: AnyIssuer> Reconcile for Issuers<R> {
             self.context.log.error(R::GONE, Some(&not_in_cache(R::KIND, key)), &[]);
             return Ok(());
         };
+        let rules = &self.context.compat.other_issuers;
+        if rules.deleted_are_left && issuer.meta().deletion_timestamp.is_some() {
+            return Ok(());
+        }
+        if IssuerType::of(issuer.spec()).is_none() {
+            let name = FoundIssuer::of(issuer.as_ref()).namespaced_name();
+            return Err(SyncError::Other(format!("no issuer specified for Issuer '{name}'")));
+        }
         let log = self.context.log.with_resource(issuer.as_ref());
-        let limit = self.context.compat.issuer_setup_limit;
-        let setup = match self.context.world.timeout(limit, self.set_up(&log, issuer.as_ref())).await {
-            Ok(setup) => setup,
-            Err(_) => {
-                let text = "Failed to register ACME account: context deadline exceeded";
-                Setup::not_ready("ErrRegisterACMEAccount", text).retried("context deadline exceeded")
-            }
-        };
+        let setup = self.set_up(&log, issuer.as_ref()).await;
         if let Some(error) = &setup.retry {
-            log.error(&msg::ISSUER_SETUP_FAILED, Some(&error.to_string()), &[]);
-            let text = format!("Error initializing issuer: {error}");
-            self.context.recorder.warning(issuer.as_ref(), "ErrInitIssuer", &text);
+            self.tell_failure(&log, issuer.as_ref(), error);
         }
         let observed_generation = issuer.meta().generation;
         let wanted = Condition { observed_generation, ..setup.condition };

@@ -68,10 +68,32 @@ catalogue! {
     FAILED_REQUEST_FROM_PREVIOUS_ISSUANCE Info 2 "issuing_controller.go:0" "Found a failed CertificateRequest from previous issuance, waiting for it to be deleted...";
 
     // certificaterequests-*
-    REQUEST_SIGN_ERROR Error 0 "sync.go:0" "error issuing certificate request";
+    REQUEST_SIGN_ERROR Error 0 "sync.go:136" "error issuing certificate request";
     CERTIFICATE_ISSUED Info 2 "acme.go:209" "certificate issued";
-    REQUEST_INVALID Error 0 "acme.go:0" "failed to build order";
-    ORDER_CERTIFICATE_UNUSABLE Error 0 "acme.go:0" "failed to decode x509 certificate data on Order resource.";
+    REQUEST_INVALID Error 0 "acme.go:100" "Failed to decode CSR in spec.request";
+    ORDER_NOT_CREATED Error 0 "acme.go:137" "Failed create new order resource";
+    ORDER_CERTIFICATE_UNUSABLE Error 0 "acme.go:200" "failed to decode x509 certificate data on Order resource.";
+    ORDER_KEY_DIFFERS Error 0 "acme.go:205" "The public key in Order.Status.Certificate does not match the public key in CertificateRequest.Spec.Request. Deleting the order.";
+    CA_SECRET_MISSING Error 0 "ca.go:92" "Referenced secret not found";
+    CA_SECRET_INVALID Error 0 "ca.go:101" "Failed to parse signing CA keypair from secret";
+    CA_TEMPLATE_FAILED Error 0 "ca.go:117" "Error generating certificate template";
+    CA_SIGNING_FAILED Error 0 "ca.go:128" "Error signing certificate";
+    SELF_SIGNED_NO_ANNOTATION Error 0 "selfsigned.go:92" "Annotation missing or reference empty";
+    SELF_SIGNED_SECRET_MISSING Error 0 "selfsigned.go:102" "Referenced secret not found";
+    SELF_SIGNED_KEY_INVALID Error 0 "selfsigned.go:112" "Failed to get key referenced in annotation";
+    SELF_SIGNED_TEMPLATE_FAILED Error 0 "selfsigned.go:129" "Error generating certificate template";
+    SELF_SIGNED_KEY_DIFFERS Error 0 "selfsigned.go:162" "Error generating certificate template";
+    VAULT_SECRET_MISSING Error 0 "vault.go:82" "Required secret resource not found";
+    VAULT_INIT_FAILED Error 0 "vault.go:90" "Failed to initialise vault client for signing";
+    VENAFI_SECRET_MISSING Error 0 "venafi.go:84" "Required secret resource not found";
+    VENAFI_INIT_FAILED Error 0 "venafi.go:93" "Failed to initialise venafi client for signing";
+    VENAFI_FIELDS_INVALID Error 0 "venafi.go:105" "Failed to parse annotation";
+    VENAFI_FIELD_TYPE Error 0 "venafi.go:123" "certificate request contains an invalid Venafi custom fields type";
+    VENAFI_REQUEST_FAILED Error 0 "venafi.go:131" "Failed to request venafi certificate";
+    VENAFI_PENDING Error 0 "venafi.go:151" "Venafi certificate still in a pending state, the request will be retried";
+    VENAFI_RETRIEVE_FAILED Error 0 "venafi.go:158" "Failed to obtain venafi certificate";
+    VENAFI_BUNDLE_INVALID Error 0 "venafi.go:170" "Failed to parse returned certificate bundle";
+    VAULT_SIGNING_FAILED Error 0 "vault.go:100" "Vault failed to sign certificate";
 
     // orders
     ORDER_GONE Error 0 "controller.go:0" "order in work queue no longer exists";
@@ -105,9 +127,15 @@ catalogue! {
     FOREIGN_SOLVER_OBJECT Info 0 "pod.go:0" "found existing solver object for this challenge resource, however it does not have an appropriate OwnerReference referencing this challenge. Skipping it altogether.";
 
     // issuers
-    ISSUER_GONE Error 0 "controller.go:0" "issuer in work queue no longer exists";
-    CLUSTER_ISSUER_GONE Error 0 "controller.go:0" "clusterissuer in work queue no longer exists";
-    ISSUER_SETUP_FAILED Error 0 "sync.go:0" "error setting up issuer";
+    ISSUER_GONE Error 0 "controller.go:133" "issuer in work queue no longer exists";
+    CLUSTER_ISSUER_GONE Error 0 "controller.go:141" "clusterissuer in work queue no longer exists";
+    ISSUER_SETUP_FAILED Info 1 "sync.go:60" "Error initializing issuer";
+    CLUSTER_ISSUER_SETUP_FAILED Error 0 "sync.go:60" "error setting up issuer";
+    CA_CERTIFICATE_UNUSABLE Error 0 "setup.go:48" "error getting signing CA TLS certificate";
+    CA_KEY_UNUSABLE Error 0 "setup.go:57" "error getting signing CA private key";
+    CA_IS_NO_CA Error 0 "setup.go:67" "signing certificate is not a CA";
+    VENAFI_NOT_SET_UP Error 0 "setup.go:34" "Failed to setup Venafi issuer";
+    VAULT_NOT_SET_UP Info 1 "setup.go:0" "name of the issuer: what is wrong";
     ACCOUNT_KEY_GENERATED Info 2 "setup.go:0" "generating acme account private key";
     ACCOUNT_CACHED Info 2 "setup.go:0" "skipping re-verifying ACME account as cached registration details look sufficient";
     ACCOUNT_HOST_CHANGED Info 2 "setup.go:0" "ACME server URL host and ACME private key registration host differ. Re-checking ACME account registration";

@@ -18,7 +18,7 @@ use serde::Serialize;
 use serde_json::Value;
 use world::{Timestamp, World};
 
-use crate::api::{Kind, Resource};
+use crate::api::{Kind, ObjectMeta, Resource};
 use crate::compat::{Compat, LogFormat, LoggerNames, V1_7};
 pub use catalogue::Message;
 pub use places::Place;
@@ -195,20 +195,26 @@ impl Logger {
     /// A logger whose lines name this object. `resource_version` is the API version, as in the release.
     #[must_use]
     pub fn with_resource<R: Resource>(&self, object: &R) -> Self {
-        self.with_object("resource_", R::KIND, object)
+        self.with_object("resource_", R::KIND, object.meta())
     }
 
     /// The same, for an object that the line's own object is related to.
     #[must_use]
     pub fn with_related_resource<R: Resource>(&self, object: &R) -> Self {
-        self.with_object("related_resource_", R::KIND, object)
+        self.with_related(R::KIND, object.meta())
     }
 
-    fn with_object<R: Resource>(&self, prefix: &str, kind: Kind, object: &R) -> Self {
+    /// The same for an object whose kind is known as a value.
+    #[must_use]
+    pub(crate) fn with_related(&self, kind: Kind, meta: &ObjectMeta) -> Self {
+        self.with_object("related_resource_", kind, meta)
+    }
+
+    fn with_object(&self, prefix: &str, kind: Kind, meta: &ObjectMeta) -> Self {
         let version = kind.api_version();
         let version = version.rsplit('/').next().unwrap_or_default().to_owned();
-        self.with_value(&format!("{prefix}name"), object.meta().name.clone())
-            .with_value(&format!("{prefix}namespace"), object.meta().namespace.clone())
+        self.with_value(&format!("{prefix}name"), meta.name.clone())
+            .with_value(&format!("{prefix}namespace"), meta.namespace.clone())
             .with_value(&format!("{prefix}kind"), kind.as_str())
             .with_value(&format!("{prefix}version"), version)
     }
@@ -221,6 +227,11 @@ impl Logger {
     /// Logs a message whose text is made for the occasion.
     pub fn info_text(&self, message: &Message, text: &str, values: &[(&str, Value)]) {
         self.structured(message, Some(text), None, values);
+    }
+
+    /// The same with an error.
+    pub fn error_text(&self, message: &Message, error: Option<&str>, text: &str) {
+        self.structured(message, Some(text), Some(error.map(str::to_owned)), &[]);
     }
 
     /// Logs a message with an error; `None` is the error that there is not (`"error"=null`).

@@ -3,6 +3,7 @@
 
 mod endpoints;
 mod events;
+pub mod external;
 mod garbage;
 mod ingress;
 mod kubelet;

@@ -21,6 +21,8 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use world::Timestamp;
 
+use crate::backends;
+use crate::cluster::external::ExternalIssuer;
 pub use durations::{Durations, InTurn};
 pub use load::{Loaded, Missing, ScriptError, load, load_leniently};
 pub(crate) use load::{account_key, check, nearest};
@@ -53,6 +55,9 @@ pub struct Scenario {
     /// The CA.
     #[serde(default)]
     pub ca: CaServer,
+    /// The servers behind issuers that are not ACME.
+    #[serde(default)]
+    pub backends: Backends,
     /// The cluster around the engine.
     #[serde(default)]
     pub cluster: Cluster,
@@ -145,6 +150,18 @@ pub struct CaAccount {
     pub id: u64,
     /// The Secret with its key, `namespace/name`.
     pub key_secret: String,
+}
+
+/// The servers behind issuers that are not ACME, and the issuers outside of the engine.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct Backends {
+    /// Vaults.
+    pub vaults: Vec<backends::vault::Config>,
+    /// Venafi servers.
+    pub venafis: Vec<backends::venafi::Config>,
+    /// External issuers.
+    pub external: Vec<ExternalIssuer>,
 }
 
 /// The cluster: API server, watches, kubelet, ingress controller.

@@ -1,6 +1,8 @@
 //! What the tests of scenarios share: running one, and asking its log.
 #![allow(dead_code, clippy::unwrap_used, reason = "tests; each target uses its part")]
 
+pub(crate) mod bench;
+
 use std::path::Path;
 
 use reports::RunRecord;
