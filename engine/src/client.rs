@@ -314,6 +314,27 @@ impl Client {
         Self::typed(&applied, key)
     }
 
+    /// Server-side apply to an object that is there: `apply` turns the stored object into what it is to be, or finds
+    /// that it is not the one that is meant. No object is created.
+    ///
+    /// # Errors
+    /// As [`Store::apply`].
+    pub async fn apply_existing<R: Resource>(
+        &self,
+        key: &ObjectKey,
+        apply: impl FnOnce(&R) -> Option<R>,
+    ) -> Result<Arc<R>, ApiError> {
+        let applied = self
+            .call(Verb::Apply, R::KIND, &key.name, |store| {
+                store.apply(R::KIND, key, |stored| {
+                    let wanted = apply(R::from_object(stored?)?.as_ref())?;
+                    Some(Arc::new(wanted).into_object())
+                })
+            })
+            .await?;
+        Self::typed(&applied, key)
+    }
+
     /// Deletes an object.
     ///
     /// # Errors

@@ -91,10 +91,31 @@ pub struct Compat {
     pub authorization_wait_limit: Option<Duration>,
     /// Time limit of one HTTP request to an ACME server.
     pub acme_http_limit: Duration,
+    /// How often, and after which waits, a request with a bad nonce is sent again. All other refusals surface at
+    /// once, 429 and 5xx too.
+    pub nonce_retry: NonceRetry,
     /// Time limit of an issuer's set-up.
     pub issuer_setup_limit: Duration,
-    /// What an error that is no problem document (network, time limit) does to a Challenge.
+    /// What a new account key in the Secret of a registered issuer does.
+    pub account_key_change: AccountKeyChange,
+    /// An account key that the engine makes gets the label `app.kubernetes.io/managed-by` (1.21).
+    pub account_key_labelled: bool,
+    /// `externalAccountBinding.keyAlgorithm` counts. No release here looks at it: HS256 is used whatever it says.
+    pub eab_key_algorithm: bool,
+    /// An issuer is not ready before the Secrets of its DNS-01 solvers are there (1.21).
+    pub solver_secrets_checked: bool,
+    /// What an error that is no problem document (network, time limit, nonsense) does to a Challenge.
     pub transient_error: TransientError,
+    /// A common name that is an address is ordered as an address, and one that is no name at all not (1.21).
+    /// Otherwise it is ordered as a DNS name.
+    pub common_name_by_type: bool,
+    /// How the chain that an issuer prefers is found.
+    pub preferred_chain: PreferredChain,
+    /// A server's 5xx at finalize is logged, with the names of the order (1.21).
+    pub server_errors_logged: bool,
+    /// The CA's instant of renewal holds until it is asked again. 1.21.1 forgets it at its next look at the
+    /// Certificate, which puts the time of `renewBefore` in its place: a defect, which `true` mends.
+    pub renewal_info_kept: bool,
     /// When the orders controller asks the CA for the order.
     pub order_polls: OrderPolls,
     /// How long an order waits for the CA when all its challenges are final and the CA says pending.
@@ -105,6 +126,14 @@ pub struct Compat {
     pub finalizer: Finalizer,
     /// What becomes of a Challenge whose clean-up failed.
     pub clean_up: CleanUp,
+    /// A Challenge that waits instead of checking tells of the whole wait in its reason. 1.21.1 tells of the rest to
+    /// the nanosecond: each write of it starts the next look, which has another rest to write, at the speed of the
+    /// API server for the whole wait. A defect, which `true` mends.
+    pub stable_wait_reason: bool,
+    /// A Challenge that is gone when its status is written is no error.
+    pub lost_challenges_ignored: bool,
+    /// Lines about a Challenge that newer releases do not write.
+    pub challenge_lines: ChallengeLines,
     /// The challenge scheduler: period, starts per period, challenges at once.
     pub scheduler: Scheduler,
     /// How long after a failed self-check the next one comes (`--dns01-check-retry-period`, both types).
@@ -353,13 +382,57 @@ pub struct LeaderElection {
     pub retry: Duration,
 }
 
-/// What an error of the network or of time does to a Challenge.
+/// Waits before a request with a bad nonce is sent again: `2^(n-1)` seconds and a jitter, at most `longest`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NonceRetry {
+    /// How often.
+    pub retries: u32,
+    /// The least jitter; whole milliseconds up to 999 come on top.
+    pub least_jitter: Duration,
+    /// The longest wait.
+    pub longest: Duration,
+}
+
+/// What a new account key in the Secret of a registered issuer does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccountKeyChange {
+    /// Nobody notices: the issuer stays ready, and the CA refuses what the new key signs. A defect of 1.7.
+    Unnoticed,
+    /// The new key gets an account of its own (`status.acme.lastPrivateKeyHash`, 1.12).
+    Registered,
+    /// The account gets the new key (RFC 8555 section 7.3.5) as long as the process still has the old one; otherwise
+    /// as `Registered`. Rehearse's own: no release does this.
+    RolledOver,
+}
+
+/// What an error that is no problem document does to a Challenge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TransientError {
     /// It is tried again.
     Retried,
-    /// It ends the Challenge as errored, which leaves the Order stuck: a defect of 1.16 to 1.20 (#7202, #7685).
+    /// It ends the Challenge as errored. The CA knows of no failure, so that its order stays pending, and with it the
+    /// Order, for good: a defect of 1.16 to 1.20 (#7202, #7685, #8696, #8747).
     EndsChallenge,
+    /// Errors of network and time are tried again, an answer that makes no sense ends the Challenge (1.21, #8760).
+    NetworkRetried,
+}
+
+/// How the chain that an issuer prefers is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PreferredChain {
+    /// The first alternate in which any certificate was issued by the preferred name.
+    AnyOfAlternates,
+    /// The default chain, or the first alternate, whose topmost certificate was issued by the preferred name.
+    Topmost,
+}
+
+/// Lines about a Challenge that newer releases do not write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChallengeLines {
+    /// That one in the queue is gone (up to 1.17).
+    pub gone: bool,
+    /// That the check of its propagation failed (up to 1.20).
+    pub check_failed: bool,
 }
 
 /// When the orders controller asks the CA for the order.
@@ -376,8 +449,19 @@ pub enum OrderPolls {
 pub struct Finalizer {
     /// Its name.
     pub name: &'static str,
-    /// It is put on when processing starts (by server-side apply), not at creation (1.20).
-    pub at_start: bool,
+    /// When it is put on.
+    pub added: FinalizerAdded,
+}
+
+/// When the finalizer is put on a Challenge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FinalizerAdded {
+    /// With its creation.
+    AtCreation,
+    /// When processing starts, by a write of the object as it was read.
+    AtStartByUpdate,
+    /// When processing starts, by server-side apply (1.20).
+    AtStartByApply,
 }
 
 /// What becomes of a Challenge whose clean-up failed.

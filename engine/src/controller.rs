@@ -153,7 +153,8 @@ pub fn start(context: &Context, name: &str, queue: &WorkQueue, controller: Arc<i
         context.world.spawn(&format!("{name} worker {n}"), async move {
             loop {
                 let key = queue.get().await;
-                match controller.sync(&key).await {
+                // On the heap: a sync may be as deep as an ACME call over TLS.
+                match Box::pin(controller.sync(&key)).await {
                     Ok(()) => queue.forget(&key),
                     Err(error) => {
                         report(&log, &key, &error);

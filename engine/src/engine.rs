@@ -77,7 +77,7 @@ pub fn start(
         .with_rate_limit(compat.client_qps, compat.client_burst, compat.shared_rate_limit)
         .with_identity(config.identity)
         .with_server_side_apply(compat.server_side_apply);
-    let clients = AcmeClients::new(world, &config.acme, compat.user_agent, compat.acme_call_limit)?;
+    let clients = AcmeClients::new(world, &config.acme, &compat)?;
     let context = Context {
         world: world.clone(),
         informers: Arc::new(Informers::new(world, store, timing)),
@@ -117,7 +117,7 @@ fn work(context: &Context, clients: &AcmeClients, options: &IssuerOptions) {
     match context.compat.design {
         Design::OneController(which) => legacy::start(context, clients, which),
         Design::Steps => {
-            certificates::start(context);
+            certificates::start(context, clients);
             requests::start(context, options);
             orders::start(context, clients);
             challenges::start(context, clients);

@@ -6,14 +6,25 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use world::http::Client as HttpClient;
+use world::http::{Client as HttpClient, ClientLimits};
+use world::keys::SectionKind;
 use world::resolver::Resolver;
 use world::tls::{BadTls, Connector};
 use world::{PrivateKey, World};
 
+use super::call::CallLimits;
 use super::client::AcmeClient;
-use crate::api::{ObjectKey, ObjectReference};
+use crate::api::{AcmeIssuer, ObjectKey, ObjectReference};
+use crate::compat::Compat;
 use crate::controller::SyncError;
+
+/// What a client takes from an ACME server: nothing that it reads is larger than a chain of certificates, and the
+/// times are those of the release.
+const HTTP_LIMITS: ClientLimits = ClientLimits {
+    body: 6 * 1024 * 1024,
+    dial: Some(Duration::from_secs(30)),
+    handshake: Some(Duration::from_secs(10)),
+};
 
 /// How clients reach their servers.
 #[derive(Clone, Debug, Default)]
@@ -31,7 +42,8 @@ pub struct AcmeClients {
     tls: Connector,
     nameservers: Vec<SocketAddr>,
     user_agent: &'static str,
-    limit: Option<Duration>,
+    limits: CallLimits,
+    ca_bundle: bool,
     clients: Arc<Mutex<BTreeMap<(String, ObjectKey), AcmeClient>>>,
 }
 
@@ -40,18 +52,14 @@ impl AcmeClients {
     ///
     /// # Errors
     /// [`BadTls`] when a root is no certificate.
-    pub fn new(
-        world: &World,
-        config: &ClientConfig,
-        user_agent: &'static str,
-        limit: Option<Duration>,
-    ) -> Result<Self, BadTls> {
+    pub fn new(world: &World, config: &ClientConfig, compat: &Compat) -> Result<Self, BadTls> {
         Ok(AcmeClients {
             world: world.clone(),
             tls: Connector::new(world, &config.roots)?,
             nameservers: config.nameservers.clone(),
-            user_agent,
-            limit,
+            user_agent: compat.user_agent,
+            limits: CallLimits::of(compat),
+            ca_bundle: compat.features.ca_bundle,
             clients: Arc::default(),
         })
     }
@@ -61,11 +69,25 @@ impl AcmeClients {
         Resolver::new(&self.world, self.nameservers.clone())
     }
 
-    /// A client that nobody else has yet.
-    pub fn make(&self, directory_url: &str, key: PrivateKey) -> AcmeClient {
-        let http = HttpClient::new(&self.world, self.resolver()).with_tls(self.tls.clone());
-        let http = http.with_user_agent(self.user_agent);
-        AcmeClient::new(&self.world, http, directory_url, key, self.limit)
+    /// A client for an issuer's server that nobody else has yet.
+    ///
+    /// # Errors
+    /// [`BadTls`] when a certificate of its `caBundle` cannot be a root.
+    pub fn make(&self, issuer: &AcmeIssuer, key: PrivateKey) -> Result<AcmeClient, BadTls> {
+        let http = HttpClient::new(&self.world, self.resolver()).with_tls(self.connector(issuer)?);
+        let http = http.with_user_agent(self.user_agent).with_limits(HTTP_LIMITS);
+        Ok(AcmeClient::new(&self.world, http, &issuer.server, key, self.limits))
+    }
+
+    /// Whom an issuer's client trusts: everybody (`skipTLSVerify`), its `caBundle` alone, or the process's roots, also
+    /// when there is no certificate in the bundle.
+    fn connector(&self, issuer: &AcmeIssuer) -> Result<Connector, BadTls> {
+        if issuer.skip_tls_verify {
+            return Connector::unverified(&self.world);
+        }
+        let bundle = if self.ca_bundle { issuer.ca_bundle.as_slice() } else { &[] };
+        let roots = world::keys::pem_sections(bundle, SectionKind::Certificate);
+        if roots.is_empty() { Ok(self.tls.clone()) } else { Connector::new(&self.world, &roots) }
     }
 
     /// Registers the client of an issuer.
@@ -75,11 +97,9 @@ impl AcmeClients {
     }
 
     /// Takes the client of an issuer away.
-    pub fn forget(&self, kind: &str, issuer: &ObjectKey) {
-        self.clients
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&(kind.to_owned(), issuer.clone()));
+    pub fn forget(&self, kind: &str, issuer: &ObjectKey) -> Option<AcmeClient> {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        clients.remove(&(kind.to_owned(), issuer.clone()))
     }
 
     /// The client of the issuer that an object in `namespace` refers to.

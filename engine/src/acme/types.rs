@@ -1,5 +1,7 @@
 //! The objects of RFC 8555 as a client reads them. Unknown members are ignored (section 6, "extensibility").
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::error::Problem;
@@ -7,7 +9,7 @@ use crate::api::State;
 
 /// Section 7.1.1.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", default)]
 pub struct Directory {
     /// Where nonces are.
     pub new_nonce: String,
@@ -15,6 +17,22 @@ pub struct Directory {
     pub new_account: String,
     /// Where orders are made.
     pub new_order: String,
+    /// Where an account gets another key.
+    pub key_change: String,
+    /// Where renewal information is (RFC 9773 section 4.1); empty when there is none.
+    pub renewal_info: String,
+    /// About the server.
+    pub meta: Meta,
+}
+
+/// The `meta` of a [`Directory`].
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Meta {
+    /// Terms of service; empty when there are none to agree to.
+    pub terms_of_service: String,
+    /// Profiles of certificates, with what they are (draft-aaron-acme-profiles).
+    pub profiles: BTreeMap<String, String>,
 }
 
 /// Section 7.1.2, as far as a client needs it.

@@ -8,6 +8,7 @@ mod issuing;
 mod key_manager;
 mod policies;
 mod readiness;
+pub(crate) mod renewal_info;
 mod request_manager;
 mod revision_manager;
 mod trigger;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 
 use world::{PrivateKey, Timestamp};
 
+use crate::acme::AcmeClients;
 use crate::api::{
     Certificate, CertificateRequest, GoDuration, Kind, ObjectKey, OwnerReference, Resource, Secret,
 };
@@ -25,12 +27,12 @@ use crate::pki;
 use crate::queue::WorkQueue;
 
 /// Starts all of them.
-pub(crate) fn start(context: &Context) {
+pub(crate) fn start(context: &Context, clients: &AcmeClients) {
     trigger::start(context);
     issuing::start(context);
     key_manager::start(context);
     request_manager::start(context);
-    readiness::start(context);
+    readiness::start(context, clients);
     revision_manager::start(context);
 }
 

@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
+use world::Timestamp;
+
 use super::policies::{Input, is_not_ready};
+use super::renewal_info::RenewalInfos;
 use super::{CONDITION_READY, Caches, TLS_CRT, begin, data, renewal_time, requests_of, target_secret};
-use crate::api::{Certificate, Condition, ConditionStatus, Kind, ObjectKey, Secret, Time};
+use crate::acme::AcmeClients;
+use crate::api::{Certificate, Condition, ConditionStatus, Kind, ObjectKey, Time};
 use crate::client::would_change;
 use crate::conditions::{self, put, transition};
 use crate::controller::{self, Context, Reconcile, SyncResult};
@@ -15,19 +19,26 @@ const NAME: &str = "certificates-readiness";
 struct Readiness {
     context: Context,
     caches: Caches,
+    renewal_infos: RenewalInfos,
 }
 
-pub(crate) fn start(context: &Context) {
+pub(crate) fn start(context: &Context, clients: &AcmeClients) {
     let (context, caches, queue) = begin(context, NAME, &[Kind::CertificateRequest]);
     controller::watch_named_secrets(&context, NAME, &queue, "spec.secretName", |c| Some(&c.spec.secret_name));
-    let readiness = Readiness { context: context.clone(), caches };
+    let renewal_infos = RenewalInfos::new(&context, clients, NAME, &queue);
+    let readiness = Readiness { context: context.clone(), caches, renewal_infos };
     controller::start(&context, NAME, &queue, Arc::new(readiness));
 }
 
-/// The times of the stored certificate: start, end, renewal.
-fn times(certificate: &Certificate, secret: Option<&Secret>) -> [Option<Time>; 3] {
-    let Some(leaf) = secret.and_then(|s| pki::leaf(data(s, TLS_CRT)).ok()) else { return [None; 3] };
-    let renewal = renewal_time(leaf.not_before, leaf.not_after, certificate.spec.renew_before);
+/// The times of the stored certificate: start, end, renewal (the CA's instant, if it has suggested one).
+fn times(
+    certificate: &Certificate,
+    leaf: Option<&pki::Leaf>,
+    suggested: Option<Timestamp>,
+) -> [Option<Time>; 3] {
+    let Some(leaf) = leaf else { return [None; 3] };
+    let renewal = suggested
+        .unwrap_or_else(|| renewal_time(leaf.not_before, leaf.not_after, certificate.spec.renew_before));
     [leaf.not_before, leaf.not_after, renewal].map(|t| Some(Time::new(t)))
 }
 
@@ -54,10 +65,14 @@ impl Reconcile for Readiness {
             ),
         };
         let wanted = Condition { observed_generation: certificate.metadata.generation, ..wanted };
-        let times = times(&certificate, secret.as_deref());
         let (world, log) = (&self.context.world, &self.context.log);
         let condition = transition(world, log, certificate.as_ref(), wanted).await;
+        let leaf = secret.as_deref().and_then(|s| pki::leaf(data(s, TLS_CRT)).ok());
+        let look = self.renewal_infos.look(&certificate, secret.as_deref(), leaf.as_ref());
+        let suggestion = Box::pin(look).await;
+        let times = times(&certificate, leaf.as_ref(), suggestion.renewal);
         let change = |c: &mut Certificate| {
+            c.status.acme.clone_from(&suggestion.acme);
             [c.status.not_before, c.status.not_after, c.status.renewal_time] = times;
             put(c, &condition);
         };

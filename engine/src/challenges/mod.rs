@@ -13,8 +13,11 @@ use crate::controller::{self, Context};
 
 const NAME: &str = "challenges";
 
-/// Finalizer of a Challenge: what was presented is cleaned up before it goes.
-pub(crate) const FINALIZER: &str = "finalizer.acme.cert-manager.io";
+/// Finalizer of a Challenge: what was presented is cleaned up before it goes. Every release takes both for its own,
+/// whichever it puts on ([`crate::compat::Finalizer`]).
+const LEGACY_FINALIZER: &str = "finalizer.acme.cert-manager.io";
+/// Its name with the domain before the slash.
+const QUALIFIED_FINALIZER: &str = "acme.cert-manager.io/finalizer";
 
 /// Starts the controller and its scheduler. It watches Challenges only: pods, services and ingresses are read
 /// from their caches, but no event of theirs wakes it.

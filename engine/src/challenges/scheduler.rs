@@ -53,6 +53,8 @@ async fn pass(context: &Context, challenges: &Lister<Challenge>) -> bool {
             Err(error) => {
                 let log = context.log.with_resource(challenge.as_ref());
                 log.error(&msg::CHALLENGE_NOT_SCHEDULED, Some(&error.to_string()), &[]);
+                // The rest is for the next pass, too.
+                return true;
             }
         }
     }

@@ -8,7 +8,10 @@ use std::time::Duration;
 use serde_json::Value;
 use world::duration::Span;
 
-use super::{CleanUp, Compat, EventComponent, LogFormat, LoggerNames, OrderPolls, TransientError, ZoneCache};
+use super::{
+    CleanUp, Compat, EventComponent, FinalizerAdded, LogFormat, LoggerNames, OrderPolls, TransientError,
+    ZoneCache,
+};
 use crate::api::PrivateKeyRotationPolicy;
 
 /// A value of the table that can be set alone.
@@ -167,7 +170,10 @@ words!(LogFormat: "plain, serialize, contextual or json",
     "plain" => Plain, "serialize" => Serialize, "contextual" => Contextual, "json" => Json);
 words!(LoggerNames: "controller or process", "controller" => Controller, "process" => Process);
 words!(EventComponent: "controller or process", "controller" => Controller, "process" => Process);
-words!(TransientError: "retried or endsChallenge", "retried" => Retried, "endsChallenge" => EndsChallenge);
+words!(TransientError: "retried, endsChallenge or networkRetried",
+    "retried" => Retried, "endsChallenge" => EndsChallenge, "networkRetried" => NetworkRetried);
+words!(FinalizerAdded: "atCreation, atStartByUpdate or atStartByApply",
+    "atCreation" => AtCreation, "atStartByUpdate" => AtStartByUpdate, "atStartByApply" => AtStartByApply);
 words!(OrderPolls: "everyEvent or whenDecided", "everyEvent" => EveryEvent, "whenDecided" => WhenDecided);
 words!(CleanUp: "forgotten or retried", "forgotten" => Forgotten, "retried" => Retried);
 words!(ZoneCache: "forEver or ttl", "forEver" => ForEver, "ttl" => Ttl);
@@ -229,7 +235,7 @@ switches! {
     "orderPolls" order_polls;
     "orderRecheck" order_recheck;
     "challengeNameCoversKey" challenge_name_covers_key;
-    "finalizerAtStart" finalizer.at_start;
+    "finalizerAdded" finalizer.added;
     "cleanUp" clean_up;
     "schedulerPeriod" scheduler.period;
     "schedulerStarts" scheduler.starts;

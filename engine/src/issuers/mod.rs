@@ -98,11 +98,12 @@ fn start_one<R: AnyIssuer>(context: &Context, clients: &AcmeClients, options: &I
     controller::watch_self(&context, R::CONTROLLER, R::KIND, &queue);
     let (issuers, namespace) = (context.informers.lister::<R>(), options.resource_namespace.clone());
     let bundles = context.compat.other_issuers.vault.newer_auth;
+    let solvers = context.compat.solver_secrets_checked;
     controller::watch(&context, R::CONTROLLER, Kind::Secret, &queue, move |secret: &Object| {
         let meta = secret.meta();
         let names = |issuer: &R| {
             secret_namespace(issuer, &namespace) == meta.namespace
-                && secrets_of(issuer.spec(), bundles).contains(&meta.name.as_str())
+                && secrets_of(issuer.spec(), bundles, solvers).contains(&meta.name.as_str())
         };
         issuers.list(names).iter().map(|issuer| issuer.key()).collect()
     });
@@ -116,11 +117,10 @@ fn start_one<R: AnyIssuer>(context: &Context, clients: &AcmeClients, options: &I
 }
 
 /// The Secrets whose changes make an issuer be set up again; `bundles`: those with roots of trust, too.
-fn secrets_of(spec: &IssuerSpec, bundles: bool) -> Vec<&str> {
+fn secrets_of(spec: &IssuerSpec, bundles: bool, solvers: bool) -> Vec<&str> {
     let mut names: Vec<&str> = Vec::new();
     if let Some(acme) = &spec.acme {
-        names.push(&acme.private_key_secret_ref.name);
-        names.extend(acme.external_account_binding.iter().map(|b| b.key_secret_ref.name.as_str()));
+        names = acme::secrets::named(acme, solvers);
     } else if let Some(ca) = &spec.ca {
         names.push(&ca.secret_name);
     } else if let Some(venafi) = &spec.venafi {

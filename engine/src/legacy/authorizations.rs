@@ -8,7 +8,7 @@ use tokio::sync::{Mutex, mpsc};
 use super::http01::Made;
 use super::order::{challenge_of, identifiers};
 use super::{Legacy, aggregate, dns_names, log, status};
-use crate::acme::{AcmeClient, AcmeError, Order};
+use crate::acme::{AcmeClient, AcmeError, NewOrder, Order};
 use crate::api::{Certificate, LegacyAuthorization, LegacyChallenge, State};
 use crate::controller::{SyncError, SyncResult};
 
@@ -136,9 +136,12 @@ impl Legacy {
         {
             return Ok(order);
         }
-        let order = client.new_order(&identifiers(&names), None).await.map_err(|error| {
-            SyncError::Other(format!("error getting authorization for domains: [{error}]"))
-        })?;
+        let order = client
+            .new_order(&NewOrder { identifiers: identifiers(&names), ..NewOrder::default() })
+            .await
+            .map_err(|error| {
+                SyncError::Other(format!("error getting authorization for domains: [{error}]"))
+            })?;
         let legacy = status(certificate);
         legacy.order_url.clone_from(&order.url);
         legacy.order_names = names;
@@ -213,7 +216,7 @@ impl Legacy {
         accepted.map_err(|e| failed("accepting acme challenge", &e))?;
         let text = format!("waiting for authorization for domain {domain} ({})...", challenge.url);
         self.log.say(log::WAITING, text);
-        let authorized = client.wait_authorization(&challenge.authorization_url).await;
+        let authorized = client.wait_authorization(&challenge.authorization_url, None).await;
         authorized.map_err(|e| failed("waiting for authorization", &e))?;
         let text = format!("Obtained authorization for domain {domain}");
         recorder.normal(certificate, "ObtainAuthorization", &text);

@@ -173,7 +173,8 @@ impl Legacy {
         let (alt, url) = (names.join(" "), &order.url);
         let text = format!("successfully {how} certificate: cn={common_name:?} altNames=[{alt}] url={url:?}");
         self.log.say(log::OBTAINED, text);
-        Ok((pki::encode_key(&private, &certificate.spec), chain))
+        let pem: String = chain.iter().map(|der| world::keys::pem_encode("CERTIFICATE", der)).collect();
+        Ok((pki::encode_key(&private, &certificate.spec), pem.into_bytes()))
     }
 
     /// The CA refused the CSR: a new order is made next time.

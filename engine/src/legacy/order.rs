@@ -6,7 +6,7 @@ use std::time::Duration;
 use world::Timestamp;
 
 use super::{Legacy, aggregate, dns_names, log, status};
-use crate::acme::{AcmeClient, AcmeError, Authorization, Identifier, Order, identifier_type};
+use crate::acme::{AcmeClient, AcmeError, Authorization, Identifier, NewOrder, Order, identifier_type};
 use crate::api::{
     Certificate, ConditionStatus, LegacyAcmeConfig, LegacyChallenge, LegacyHttp01, Resource as _, State, Time,
 };
@@ -206,7 +206,7 @@ impl Legacy {
         client: &AcmeClient,
     ) -> Result<Order, SyncError> {
         let names = dns_names(certificate);
-        match client.new_order(&identifiers(&names), None).await {
+        match client.new_order(&NewOrder { identifiers: identifiers(&names), ..NewOrder::default() }).await {
             Ok(order) => {
                 let legacy = status(certificate);
                 legacy.order_url.clone_from(&order.url);
@@ -317,7 +317,7 @@ impl Legacy {
         client.accept(&challenge.url).await.map_err(SyncError::other)?;
         let text = format!("Waiting for authorization for domain {domain:?}");
         self.log.say(log::WAITING_FOR_AUTHORIZATION, text);
-        client.wait_authorization(&challenge.authorization_url).await.map_err(SyncError::other)?;
+        client.wait_authorization(&challenge.authorization_url, None).await.map_err(SyncError::other)?;
         self.log.say(log::AUTHORIZED, format!("Successfully authorized domain {domain:?}"));
         let text = format!("Domain {domain:?} verified with {type_:?} validation");
         self.context.recorder.normal(certificate, "DomainVerified", &text);

@@ -99,9 +99,13 @@ catalogue! {
     ORDER_GONE Error 0 "controller.go:0" "order in work queue no longer exists";
     ORDER_STATUS_WRITE_FAILED Error 0 "sync.go:70" "failed to update status";
     ORDER_CREATE_BAD_REQUEST Error 0 "sync.go:0" "failed to create Order resource due to bad request, marking Order as failed";
-    ORDER_FETCH_BAD_REQUEST Error 0 "sync.go:0" "failed to fetch Order resource due to bad request, marking Order as failed";
+    ORDER_FETCH_BAD_REQUEST Error 0 "sync.go:99" "failed to update Order status due to a 4xx error, marking Order as failed";
     ORDER_AUTHORIZATION_BAD_REQUEST Error 0 "sync.go:0" "failed to fetch authorization metadata from acme server";
     ORDER_FINALIZE_BAD_REQUEST Error 0 "sync.go:0" "failed to finalize Order resource due to bad request, marking Order as failed";
+    ORDER_GET_BAD_REQUEST Error 0 "sync.go:169" "failed to retrieve the ACME order (4xx error) marking Order as failed";
+    ORDER_CERTIFICATE_BAD_REQUEST Error 0 "sync.go:648" "failed to retrieve issued certificate from ACME server";
+    ORDER_SERVER_ERROR Error 0 "sync.go:0" "acme server fatal error";
+    ORDER_REPLACES_REJECTED Info 2 "sync.go:0" "ACME server rejected `replaces`; retrying newOrder without it";
     ORDER_NO_SOLVER Error 0 "sync.go:0" "Failed to determine the list of Challenge resources needed for the Order";
     ORDER_WAITS_FOR_CA Info 2 "sync.go:0" "All challenges in a final state, waiting for ACME server to update the status of the order...";
 
@@ -112,6 +116,8 @@ catalogue! {
     CHALLENGE_NOT_READY Info 4 "" "challenge not ready to accept yet";
     ACCEPT_FAILED Error 0 "sync.go:0" "error accepting challenge";
     WAIT_AUTHORIZATION_FAILED Error 0 "sync.go:386" "error waiting for authorization";
+    NON_ACME_ERROR Error 0 "sync.go:0" "unexpected non-ACME API error";
+    TRANSIENT_NON_ACME_ERROR Error 0 "sync.go:0" "transient non-ACME API error, will retry";
     CLEAN_UP_FAILED Error 0 "sync.go:0" "error cleaning up challenge";
 
     // HTTP-01 solver
@@ -142,6 +148,11 @@ catalogue! {
     ACCOUNT_VERIFIED Info 2 "setup.go:0" "verified existing registration with ACME server";
     ACCOUNT_REGISTRATION_FAILED Error 0 "setup.go:0" "failed to register an ACME account";
     ACCOUNT_NOT_RETRIED Error 0 "setup.go:0" "skipping retrying account registration as a BadRequest response was returned from the ACME server";
+    ACCOUNT_NOT_VERIFIED Error 0 "setup.go:230" "failed to verify ACME account";
+    ACCOUNT_UPDATE_FAILED Error 0 "setup.go:287" "failed to update ACME account";
+    ACCOUNT_UPDATE_NOT_RETRIED Error 0 "setup.go:300" "skipping updating account email as a BadRequest response was returned from the ACME server";
+    // Rehearse's own.
+    ACCOUNT_KEY_CHANGED Info 2 "setup.go:0" "changed the key of the ACME account";
 
     // ingress-shim
     INGRESS_GONE Error 0 "controller.go:102" "ingress in work queue no longer exists";

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::api::{Challenge, ObjectKey, Order, OrderStatus, Resource as _, State};
+use crate::compat::OrderPolls;
 
 /// The next step, before the CA is asked.
 #[derive(Debug, PartialEq, Eq)]
@@ -72,6 +73,15 @@ pub(super) fn challenge_step(
         ChallengeStep::Finalize
     } else {
         ChallengeStep::Compare
+    }
+}
+
+/// Whether the CA is asked for its view of the order now.
+pub(super) fn needs_comparison(owned: &[Arc<Challenge>], polls: OrderPolls) -> bool {
+    let states = || owned.iter().map(|c| c.status.state);
+    match polls {
+        OrderPolls::EveryEvent => true,
+        OrderPolls::WhenDecided => states().any(State::is_failure) || states().all(State::is_final),
     }
 }
 
@@ -155,6 +165,21 @@ mod tests {
         assert_eq!(challenge_step(&pending, std::slice::from_ref(&a), &required), ChallengeStep::Compare);
         let ready = order(|s| s.state = State::Ready);
         assert_eq!(challenge_step(&ready, &[a], &required), ChallengeStep::Finalize);
+    }
+
+    #[test]
+    fn newer_releases_ask_the_ca_only_when_challenges_are_decided() {
+        let (valid, pending) = (challenge("v", State::Valid), challenge("p", State::Pending));
+        let errored = challenge("e", State::Errored);
+        for (owned, decided) in [
+            (vec![valid.clone(), pending.clone()], false),
+            (vec![valid], true),
+            (vec![errored, pending], true),
+            (vec![], true),
+        ] {
+            assert!(needs_comparison(&owned, OrderPolls::EveryEvent));
+            assert_eq!(needs_comparison(&owned, OrderPolls::WhenDecided), decided);
+        }
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! orders: keeps an Order resource and the order at the CA in step.
 
+mod certificate;
 mod decide;
+mod required;
 mod solver;
 mod sync;
 

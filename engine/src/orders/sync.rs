@@ -3,20 +3,15 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use world::keys::SectionKind;
+use world::Timestamp;
 
-use super::decide::{ChallengeStep, Comparison, Step, challenge_step, compare, step};
-use super::solver;
-use crate::acme::{self, AcmeClient, AcmeClients, AcmeError, Identifier, identifier_type};
-use crate::api::hash::compute_name;
+use super::decide::{ChallengeStep, Comparison, Step, challenge_step, compare, needs_comparison, step};
+use super::required::required;
+use crate::acme::{self, AcmeClient, AcmeClients, AcmeError, Identifier, NewOrder, identifier_type};
 use crate::api::{
-    AcmeAuthorization, AcmeChallenge, AcmeChallengeType, AcmeIssuer, Challenge, ChallengeSpec, Kind,
-    ObjectKey, Order, OrderStatus, Resource as _, State, Time,
+    AcmeAuthorization, AcmeChallenge, AcmeIssuer, Challenge, Kind, ObjectKey, Order, OrderStatus,
+    Resource as _, State, Time,
 };
-use crate::certificates::controller_reference;
-use crate::challenges::FINALIZER;
 use crate::controller::{Context, Reconcile, SyncError, SyncResult, not_in_cache};
 use crate::informer::Lister;
 use crate::issuers::IssuerListers;
@@ -26,7 +21,7 @@ use crate::store::ApiError;
 use crate::work::place;
 
 pub(super) struct Orders {
-    context: Context,
+    pub(super) context: Context,
     clients: AcmeClients,
     queue: WorkQueue,
     orders: Lister<Order>,
@@ -46,6 +41,14 @@ impl Orders {
         }
     }
 
+    pub(super) fn now(&self) -> Timestamp {
+        self.context.world.now()
+    }
+
+    pub(super) fn issuer(&self, order: &Order) -> Option<AcmeIssuer> {
+        self.issuers.get(&order.spec.issuer_ref, &order.metadata.namespace)?.0.acme
+    }
+
     async fn process(&self, log: &Logger, order: &Order, status: &mut OrderStatus) -> SyncResult {
         let owned = self.challenges.owned_by(&order.metadata.namespace, &order.metadata.uid);
         let next = step(order, &owned);
@@ -55,62 +58,76 @@ impl Orders {
         let client = self.clients.get(&order.spec.issuer_ref, &order.metadata.namespace)?;
         match next {
             Step::Nothing => Ok(()),
-            Step::CreateOrder => self.create(log, &client, order, status).await,
+            Step::CreateOrder => Box::pin(self.create(log, &client, order, status)).await,
             Step::FetchOrder => {
-                if let Some(at_ca) = self.fetch(log, &client, order, status).await? {
-                    copy_order(status, &at_ca);
-                }
+                self.fetch(log, &msg::ORDER_FETCH_BAD_REQUEST, &client, order, status).await?;
                 Ok(())
             }
-            Step::FetchAuthorizations => self.fetch_authorizations(log, &client, status).await,
+            Step::FetchAuthorizations => Box::pin(self.fetch_authorizations(log, &client, status)).await,
             Step::FetchCertificate => {
-                if let Some(at_ca) = self.fetch(log, &client, order, status).await? {
-                    let chain =
-                        client.fetch_certificate(&at_ca.certificate).await.map_err(SyncError::other)?;
-                    self.store_certificate(order, status, chain);
+                let fetched = self.fetch(log, &msg::ORDER_FETCH_BAD_REQUEST, &client, order, status).await?;
+                match fetched.filter(|at_ca| at_ca.status == State::Valid) {
+                    Some(at_ca) => Box::pin(self.download(log, &client, order, &at_ca, status)).await,
+                    None => Ok(()),
                 }
-                Ok(())
             }
             Step::DeleteChallenges(keys) => self.delete(&keys).await,
-            Step::Challenges => self.challenges(log, &client, order, &owned, status).await,
+            Step::Challenges => Box::pin(self.challenges(log, &client, order, &owned, status)).await,
         }
     }
 
-    /// A call that failed with a 4xx ends the Order; any other error is for the requeue.
-    fn check<T>(
+    /// The CA's refusal ends the Order.
+    pub(super) fn end(
         &self,
         log: &Logger,
         message: &Message,
         what: &str,
         status: &mut OrderStatus,
-        result: Result<T, AcmeError>,
-    ) -> Result<Option<T>, SyncError> {
-        match result {
-            Ok(value) => Ok(Some(value)),
+        error: &AcmeError,
+    ) {
+        log.error(message, Some(&error.to_string()), &[]);
+        status.state = State::Errored;
+        status.reason = format!("{what}: {error}");
+        status.failure_time = Some(Time::new(self.now()));
+    }
+
+    /// Takes over the order as the CA has it; `None` when the CA's refusal has ended the Order.
+    async fn fetch(
+        &self,
+        log: &Logger,
+        message: &Message,
+        client: &AcmeClient,
+        order: &Order,
+        status: &mut OrderStatus,
+    ) -> Result<Option<acme::Order>, SyncError> {
+        let fetched = self.ask(log, message, client, order, status).await?;
+        if let Some(at_ca) = &fetched {
+            copy_order(status, at_ca, self.now());
+        }
+        Ok(fetched)
+    }
+
+    /// The order as the CA has it; a refusal (4xx) ends the Order, any other error is for the requeue.
+    async fn ask(
+        &self,
+        log: &Logger,
+        message: &Message,
+        client: &AcmeClient,
+        order: &Order,
+        status: &mut OrderStatus,
+    ) -> Result<Option<acme::Order>, SyncError> {
+        match client.get_order(&order.status.url).await {
+            Ok(at_ca) => Ok(Some(at_ca)),
             Err(error) if error.is_bad_request() => {
-                log.error(message, Some(&error.to_string()), &[]);
-                status.state = State::Errored;
-                status.reason = format!("{what}: {error}");
-                status.failure_time.get_or_insert(Time::new(self.context.world.now()));
+                self.end(log, message, "Failed to retrieve Order resource", status, &error);
                 Ok(None)
             }
             Err(error) => Err(SyncError::other(error)),
         }
     }
 
-    /// The order as the CA has it; `None` when the CA's refusal has ended the Order.
-    async fn fetch(
-        &self,
-        log: &Logger,
-        client: &AcmeClient,
-        order: &Order,
-        status: &mut OrderStatus,
-    ) -> Result<Option<acme::Order>, SyncError> {
-        let fetched = client.get_order(&order.status.url).await;
-        let text = "Failed to retrieve Order resource";
-        self.check(log, &msg::ORDER_FETCH_BAD_REQUEST, text, status, fetched)
-    }
-
+    /// Orders at the CA. A CA that does not want to hear of the certificate that is replaced is asked again, at once
+    /// and without it.
     async fn create(
         &self,
         log: &Logger,
@@ -118,55 +135,65 @@ impl Orders {
         order: &Order,
         status: &mut OrderStatus,
     ) -> SyncResult {
-        let not_after = match (self.issuer(order), order.spec.duration) {
-            (Some(issuer), Some(duration)) if issuer.enable_duration_feature => {
-                let at = self.context.world.now() + std::time::Duration::from(duration);
-                Some(at.rfc3339_secs())
-            }
-            _ => None,
+        let compat = &self.context.compat;
+        let end = order.spec.duration.map(|d| (self.now() + std::time::Duration::from(d)).rfc3339_secs());
+        let mut wanted = NewOrder {
+            identifiers: identifiers(order, compat.common_name_by_type),
+            not_after: end.unwrap_or_default(),
+            profile: if compat.features.profiles { order.spec.profile.clone() } else { String::new() },
+            replaces: if compat.features.ari { order.spec.replaces.clone() } else { String::new() },
         };
-        let created = client.new_order(&identifiers(order), not_after).await;
-        let created = match created {
-            Err(error) if !error.is_bad_request() => {
-                return Err(SyncError::Other(format!("error creating new order: {error}")));
-            }
-            other => other,
-        };
-        let text = "Failed to create Order";
-        if let Some(at_ca) = self.check(log, &msg::ORDER_CREATE_BAD_REQUEST, text, status, created)? {
-            status.url.clone_from(&at_ca.url);
-            copy_order(status, &at_ca);
+        let mut created = client.new_order(&wanted).await;
+        if let Err(error) = &created
+            && !wanted.replaces.is_empty()
+            && error.refuses_replaces()
+        {
+            log.info(&msg::ORDER_REPLACES_REJECTED, &[("error", error.to_string().into())]);
+            wanted.replaces.clear();
+            created = client.new_order(&wanted).await;
         }
-        Ok(())
+        match created {
+            Ok(at_ca) => {
+                status.url.clone_from(&at_ca.url);
+                copy_order(status, &at_ca, self.now());
+                Ok(())
+            }
+            Err(error) if error.refuses_order() => {
+                self.end(log, &msg::ORDER_CREATE_BAD_REQUEST, "Failed to create Order", status, &error);
+                Ok(())
+            }
+            Err(error) => Err(SyncError::Other(format!("error creating new order: {error}"))),
+        }
     }
 
+    /// Reads the authorizations that are not known yet; what was read stays, also when a later one is an error.
     async fn fetch_authorizations(
         &self,
         log: &Logger,
         client: &AcmeClient,
         status: &mut OrderStatus,
     ) -> SyncResult {
-        let mut fetched = Vec::new();
-        for authorization in &status.authorizations.clone() {
-            let text = "Failed to fetch authorization";
-            let answer = client.get_authorization(&authorization.url).await;
-            let Some(at_ca) = self.check(log, &msg::ORDER_AUTHORIZATION_BAD_REQUEST, text, status, answer)?
-            else {
-                return Ok(());
+        for i in 0..status.authorizations.len() {
+            if !status.authorizations[i].identifier.is_empty() {
+                continue;
+            }
+            let at_ca = match client.get_authorization(&status.authorizations[i].url).await {
+                Ok(at_ca) => at_ca,
+                Err(error) if error.is_bad_request() => {
+                    let text = "Failed to fetch authorization";
+                    self.end(log, &msg::ORDER_AUTHORIZATION_BAD_REQUEST, text, status, &error);
+                    return Ok(());
+                }
+                Err(error) => return Err(SyncError::other(error)),
             };
-            fetched.push(AcmeAuthorization {
-                url: authorization.url.clone(),
-                identifier: at_ca.identifier.value,
-                wildcard: Some(at_ca.wildcard),
-                initial_state: at_ca.status,
-                challenges: at_ca
-                    .challenges
-                    .into_iter()
-                    .map(|c| AcmeChallenge { url: c.url, token: c.token, type_: c.type_ })
-                    .collect(),
-            });
+            let known = &mut status.authorizations[i];
+            known.identifier = at_ca.identifier.value;
+            known.wildcard = Some(at_ca.wildcard);
+            known.initial_state = at_ca.status;
+            let challenges = at_ca.challenges.into_iter();
+            known.challenges =
+                challenges.map(|c| AcmeChallenge { url: c.url, token: c.token, type_: c.type_ }).collect();
         }
-        status.authorizations = fetched;
         Ok(())
     }
 
@@ -178,7 +205,9 @@ impl Orders {
         owned: &[Arc<Challenge>],
         status: &mut OrderStatus,
     ) -> SyncResult {
-        let required = match self.required(client, order) {
+        let solvers = self.issuer(order).map(|i| i.solvers).unwrap_or_default();
+        let compat = &self.context.compat;
+        let required = match required(order, &solvers, compat, |token| client.key_authorization(token)) {
             Ok(required) => required,
             Err(error) => {
                 log.error(&msg::ORDER_NO_SOLVER, Some(&error.to_string()), &[]);
@@ -192,58 +221,23 @@ impl Orders {
         match challenge_step(order, owned, &required) {
             ChallengeStep::Create => self.create_challenges(order, required).await,
             ChallengeStep::Delete(keys) => self.delete(&keys).await,
-            ChallengeStep::Finalize => self.finalize(log, client, order, status).await,
+            ChallengeStep::Finalize => Box::pin(self.finalize(log, client, order, status)).await,
+            ChallengeStep::Compare if !needs_comparison(owned, compat.order_polls) => Ok(()),
             ChallengeStep::Compare => {
-                let Some(at_ca) = self.fetch(log, client, order, status).await? else { return Ok(()) };
+                let asked = self.ask(log, &msg::ORDER_GET_BAD_REQUEST, client, order, status).await?;
+                let Some(at_ca) = asked else { return Ok(()) };
                 match compare(owned, at_ca.status) {
-                    Comparison::CopyState => self.copy_state(status, &at_ca),
+                    Comparison::CopyState => copy_order(status, &at_ca, self.now()),
                     Comparison::WaitForCa => {
                         log.info(&msg::ORDER_WAITS_FOR_CA, &[]);
-                        self.queue.add_after(order.key(), self.context.compat.order_recheck);
+                        status.state = State::Pending;
+                        self.queue.add_after(order.key(), compat.order_recheck);
                     }
                     Comparison::Nothing => {}
                 }
                 Ok(())
             }
         }
-    }
-
-    fn issuer(&self, order: &Order) -> Option<AcmeIssuer> {
-        self.issuers.get(&order.spec.issuer_ref, &order.metadata.namespace)?.0.acme
-    }
-
-    /// One Challenge per authorization that was not valid from the start.
-    fn required(&self, client: &AcmeClient, order: &Order) -> Result<Vec<Challenge>, solver::NoSolver> {
-        let solvers = self.issuer(order).map(|i| i.solvers).unwrap_or_default();
-        let open = order.status.authorizations.iter().filter(|a| a.initial_state != State::Valid);
-        open.map(|authorization| {
-            let (solver, type_, challenge) = solver::choose(&solvers, authorization, &order.metadata.labels)?;
-            let key = client.key_authorization(&challenge.token);
-            let mut solver = solver.clone();
-            override_ingress(&mut solver, order);
-            let spec = ChallengeSpec {
-                url: challenge.url.clone(),
-                authorization_url: authorization.url.clone(),
-                dns_name: authorization.identifier.clone(),
-                wildcard: authorization.wildcard == Some(true),
-                type_,
-                token: challenge.token.clone(),
-                key: match type_ {
-                    AcmeChallengeType::Http01 | AcmeChallengeType::TlsAlpn01 => key,
-                    AcmeChallengeType::Dns01 => URL_SAFE_NO_PAD.encode(world::sha256(key.as_bytes())),
-                },
-                solver,
-                issuer_ref: order.spec.issuer_ref.clone(),
-            };
-            let mut challenge = Challenge { spec, ..Challenge::default() };
-            challenge.metadata.name = compute_name(&order.metadata.name, &challenge.spec);
-            challenge.metadata.namespace.clone_from(&order.metadata.namespace);
-            challenge.metadata.labels.clone_from(&order.metadata.labels);
-            challenge.metadata.finalizers.push(FINALIZER.to_owned());
-            challenge.metadata.owner_references.push(controller_reference(order));
-            Ok(challenge)
-        })
-        .collect()
     }
 
     async fn create_challenges(&self, order: &Order, required: Vec<Challenge>) -> SyncResult {
@@ -267,91 +261,53 @@ impl Orders {
         }
         Ok(())
     }
-
-    /// Sends the CSR. When the CA says that the order is not ready (403) it may be that an earlier sync
-    /// has finalized it: then the certificate is there to be taken.
-    async fn finalize(
-        &self,
-        log: &Logger,
-        client: &AcmeClient,
-        order: &Order,
-        status: &mut OrderStatus,
-    ) -> SyncResult {
-        let csr = world::keys::pem_sections(order.spec.request.as_slice(), SectionKind::Csr);
-        let Some(csr) = csr.first() else {
-            return Err(SyncError::other("error decoding certificate request PEM block"));
-        };
-        let finalized = client.finalize(&order.status.finalize_url, csr).await;
-        let chain = match finalized {
-            Err(error) if error.problem().is_some_and(|p| p.status == 403) => {
-                let at_ca = client.get_order(&order.status.url).await.map_err(SyncError::other)?;
-                if at_ca.status == State::Valid {
-                    client.fetch_certificate(&at_ca.certificate).await.map_err(SyncError::other)?
-                } else {
-                    return self.fail_finalize(log, status, error);
-                }
-            }
-            Err(error) if error.is_bad_request() => return self.fail_finalize(log, status, error),
-            Err(error) => return Err(SyncError::Other(format!("error finalizing order: {error}"))),
-            Ok((chain, _)) => chain,
-        };
-        let at_ca = client.get_order(&order.status.url).await.map_err(SyncError::other)?;
-        self.copy_state(status, &at_ca);
-        self.store_certificate(order, status, chain);
-        Ok(())
-    }
-
-    fn fail_finalize(&self, log: &Logger, status: &mut OrderStatus, error: AcmeError) -> SyncResult {
-        let text = "Failed to finalize Order";
-        self.check::<()>(log, &msg::ORDER_FINALIZE_BAD_REQUEST, text, status, Err(error)).map(drop)
-    }
-
-    fn store_certificate(&self, order: &Order, status: &mut OrderStatus, chain: Vec<u8>) {
-        status.state = State::Valid;
-        status.certificate = chain.into();
-        self.context.recorder.normal(order, "Complete", "Order completed successfully");
-    }
-
-    fn copy_state(&self, status: &mut OrderStatus, at_ca: &acme::Order) {
-        status.state = at_ca.status;
-        if status.state.is_failure() && status.failure_time.is_none() {
-            status.failure_time = Some(Time::new(self.context.world.now()));
-        }
-    }
 }
 
-/// The sorted set of DNS names and common name, then the sorted addresses.
-fn identifiers(order: &Order) -> Vec<Identifier> {
-    let mut names: BTreeSet<&String> = order.spec.dns_names.iter().collect();
-    if !order.spec.common_name.is_empty() {
-        names.insert(&order.spec.common_name);
+/// The sorted set of DNS names, then that of addresses. The common name is among the names, or, `by_type`, where it
+/// belongs, if anywhere.
+fn identifiers(order: &Order, by_type: bool) -> Vec<Identifier> {
+    let mut names: BTreeSet<&str> = order.spec.dns_names.iter().map(String::as_str).collect();
+    let mut ips: BTreeSet<&str> = order.spec.ip_addresses.iter().map(String::as_str).collect();
+    let cn = order.spec.common_name.as_str();
+    match (cn, by_type) {
+        ("", _) => {}
+        (cn, true) if identifier_type(cn) == "ip" => drop(ips.insert(cn)),
+        (cn, true) if !is_qualified_name(cn) => {}
+        (cn, _) => drop(names.insert(cn)),
     }
-    let ips: BTreeSet<&String> = order.spec.ip_addresses.iter().collect();
-    let names = names.into_iter().filter(|n| !ips.contains(n)).collect::<Vec<_>>();
-    let all = names.into_iter().chain(ips);
-    all.map(|v| Identifier { type_: identifier_type(v).to_owned(), value: v.clone() }).collect()
+    let of = |type_: &str, value: &str| Identifier { type_: type_.to_owned(), value: value.to_owned() };
+    names.into_iter().map(|n| of("dns", n)).chain(ips.into_iter().map(|ip| of("ip", ip))).collect()
 }
 
-fn copy_order(status: &mut OrderStatus, at_ca: &acme::Order) {
+/// Whether a text is a fully qualified DNS name as Kubernetes has it: two labels at least, of lower-case letters,
+/// digits and inner hyphens.
+fn is_qualified_name(text: &str) -> bool {
+    let label = |label: &str| {
+        let bytes = label.as_bytes();
+        let ends = [bytes.first(), bytes.last()];
+        let alphanumeric = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+        label.len() <= 63
+            && ends.iter().all(|end| end.is_some_and(alphanumeric))
+            && bytes.iter().all(|b| alphanumeric(b) || *b == b'-')
+    };
+    let name = text.strip_suffix('.').unwrap_or(text);
+    name.len() <= 253 && name.contains('.') && name.split('.').all(label)
+}
+
+/// Takes over what the CA says. Authorizations, once known, do not change.
+pub(super) fn copy_order(status: &mut OrderStatus, at_ca: &acme::Order, now: Timestamp) {
+    if !at_ca.url.is_empty() {
+        status.url.clone_from(&at_ca.url);
+    }
     status.finalize_url.clone_from(&at_ca.finalize);
     status.state = at_ca.status;
+    if status.state.is_failure() {
+        status.failure_time = Some(Time::new(now));
+    }
     if status.authorizations.is_empty() {
         let urls = at_ca.authorizations.iter();
         status.authorizations =
             urls.map(|url| AcmeAuthorization { url: url.clone(), ..AcmeAuthorization::default() }).collect();
-    }
-}
-
-/// Annotations of the Certificate that choose the ingress (copied down to the Order).
-fn override_ingress(solver: &mut crate::api::AcmeChallengeSolver, order: &Order) {
-    let Some(ingress) = solver.http01.as_mut().and_then(|h| h.ingress.as_mut()) else { return };
-    let annotations = &order.metadata.annotations;
-    if let Some(name) = annotations.get("acme.cert-manager.io/http01-override-ingress-name") {
-        ingress.name.clone_from(name);
-        ingress.class = None;
-    }
-    if let Some(class) = annotations.get("acme.cert-manager.io/http01-override-ingress-class") {
-        ingress.class = Some(class.clone());
     }
 }
 
@@ -384,14 +340,56 @@ impl Reconcile for Orders {
 mod tests {
     use super::*;
 
+    fn texts(order: &Order, by_type: bool) -> Vec<String> {
+        let all = identifiers(order, by_type).into_iter();
+        all.map(|i| format!("{}:{}", i.type_, i.value)).collect()
+    }
+
     #[test]
     fn identifiers_are_a_sorted_set() {
         let mut order = Order::default();
         order.spec.dns_names = vec!["b.test".into(), "a.test".into(), "b.test".into()];
         order.spec.common_name = "a.test".into();
         order.spec.ip_addresses = vec!["10.0.0.1".into()];
-        let texts: Vec<_> =
-            identifiers(&order).into_iter().map(|i| format!("{}:{}", i.type_, i.value)).collect();
-        assert_eq!(texts, ["dns:a.test", "dns:b.test", "ip:10.0.0.1"]);
+        for by_type in [false, true] {
+            assert_eq!(texts(&order, by_type), ["dns:a.test", "dns:b.test", "ip:10.0.0.1"]);
+        }
+    }
+
+    #[test]
+    fn a_common_name_is_ordered_as_what_it_is_or_as_a_dns_name() {
+        let mut order = Order::default();
+        order.spec.ip_addresses = vec!["10.0.0.1".into()];
+        for (cn, by_type, plain) in [
+            ("10.0.0.1", vec!["ip:10.0.0.1"], vec!["dns:10.0.0.1", "ip:10.0.0.1"]),
+            ("My server", vec!["ip:10.0.0.1"], vec!["dns:My server", "ip:10.0.0.1"]),
+            ("a.test", vec!["dns:a.test", "ip:10.0.0.1"], vec!["dns:a.test", "ip:10.0.0.1"]),
+        ] {
+            order.spec.common_name = cn.into();
+            assert_eq!(texts(&order, true), by_type);
+            assert_eq!(texts(&order, false), plain);
+        }
+    }
+
+    #[test]
+    fn what_the_ca_says_is_taken_over_and_a_failure_gets_its_time() {
+        let now = Timestamp::from_unix_secs(7);
+        let at_ca = |status, url: &str| acme::Order {
+            url: url.into(),
+            status,
+            authorizations: vec!["a1".into()],
+            finalize: "f".into(),
+            certificate: String::new(),
+            error: None,
+        };
+        let mut status = OrderStatus { url: "known".into(), ..OrderStatus::default() };
+        copy_order(&mut status, &at_ca(State::Pending, ""), now);
+        assert_eq!((status.url.as_str(), status.finalize_url.as_str()), ("known", "f"));
+        assert_eq!((status.authorizations.len(), status.failure_time), (1, None));
+        status.authorizations[0].identifier = "a.test".into();
+        copy_order(&mut status, &at_ca(State::Invalid, "new"), now);
+        assert_eq!((status.url.as_str(), status.state), ("new", State::Invalid));
+        assert_eq!(status.authorizations[0].identifier, "a.test");
+        assert_eq!(status.failure_time, Some(Time::new(now)));
     }
 }

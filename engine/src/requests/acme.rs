@@ -2,8 +2,11 @@
 
 use super::sync::{self, Issued, Report, Signed, Signer, log_error};
 use crate::api::hash::compute_name;
-use crate::api::{ByteString, CertificateRequest, Kind, Order, OrderSpec, Resource as _, State};
-use crate::certificates::controller_reference;
+use crate::api::{
+    AcmeIssuer, ByteString, Certificate, CertificateRequest, Kind, ObjectKey, Order, OrderSpec,
+    Resource as _, Secret, State,
+};
+use crate::certificates::{ANNOTATION_CERTIFICATE_NAME, controller_reference, renewal_info, target_secret};
 use crate::controller::{self, Context, SyncError};
 use crate::informer::Lister;
 use crate::issuers::{FoundIssuer, IssuerType};
@@ -15,6 +18,8 @@ use crate::work::place;
 struct AcmeSigner {
     context: Context,
     orders: Lister<Order>,
+    certificates: Lister<Certificate>,
+    secrets: Lister<Secret>,
 }
 
 pub(super) fn start(context: &Context) {
@@ -26,7 +31,12 @@ pub(super) fn start(context: &Context) {
             Kind::CertificateRequest,
             queue,
         );
-        AcmeSigner { orders: context.informers.lister(), context: context.clone() }
+        AcmeSigner {
+            orders: context.informers.lister(),
+            certificates: context.informers.lister(),
+            secrets: context.informers.lister(),
+            context: context.clone(),
+        }
     });
 }
 
@@ -35,8 +45,8 @@ impl Signer for AcmeSigner {
     const TYPE: IssuerType = IssuerType::Acme;
 
     async fn sign(&self, log: &Logger, request: &CertificateRequest, issuer: &FoundIssuer) -> Signed {
-        let with_duration = issuer.spec.acme.as_ref().is_some_and(|a| a.enable_duration_feature);
-        self.order(log, request, with_duration).await.unwrap_or_else(Signed::retried)
+        let acme = issuer.spec.acme.clone().unwrap_or_default();
+        self.order(log, request, &acme).await.unwrap_or_else(Signed::retried)
     }
 }
 
@@ -45,7 +55,7 @@ impl AcmeSigner {
         &self,
         log: &Logger,
         request: &CertificateRequest,
-        with_duration: bool,
+        acme: &AcmeIssuer,
     ) -> Result<Signed, SyncError> {
         let csr = match pki::request(request.spec.request.as_slice()) {
             Ok(csr) => csr,
@@ -66,7 +76,16 @@ impl AcmeSigner {
             );
             return Ok(Report::failed("InvalidOrder", text).into());
         }
-        let wanted = wanted_order(request, &csr.names, with_duration);
+        let features = self.context.compat.features;
+        let wanted = wanted_order(
+            request,
+            &csr.names,
+            Wishes {
+                with_duration: acme.enable_duration_feature,
+                profile: if features.profiles { acme.profile.clone() } else { String::new() },
+                replaces: self.replaces(request).filter(|_| features.ari).unwrap_or_default(),
+            },
+        );
         let key = wanted.key();
         let Some(order) = self.orders.get(&key) else {
             match self.context.client.create(wanted).await {
@@ -86,6 +105,15 @@ impl AcmeSigner {
             ));
         }
         self.follow(log, &order, &csr).await
+    }
+
+    /// The identifier of the certificate that the request's Certificate has now (RFC 9773 section 5). Whatever is
+    /// missing on the way to it: the order does without.
+    fn replaces(&self, request: &CertificateRequest) -> Option<String> {
+        let name = request.metadata.annotations.get(ANNOTATION_CERTIFICATE_NAME)?;
+        let key = ObjectKey::new(request.metadata.namespace.as_str(), name.as_str());
+        let secret = target_secret(&self.secrets, self.certificates.get(&key)?.as_ref())?;
+        renewal_info::replaces(&secret)
     }
 
     /// What the state of the Order means for the request.
@@ -128,18 +156,39 @@ impl AcmeSigner {
     }
 }
 
+/// What an Order asks for besides names.
+#[derive(Default)]
+struct Wishes {
+    with_duration: bool,
+    profile: String,
+    replaces: String,
+}
+
 /// The Order for a request. Its name is a function of both names and what is ordered, so that a second sync
-/// finds the Order of the first.
-fn wanted_order(request: &CertificateRequest, names: &pki::Names, with_duration: bool) -> Order {
+/// finds the Order of the first. A name that is cut in it is in the hash instead.
+fn wanted_order(request: &CertificateRequest, names: &pki::Names, wishes: Wishes) -> Order {
+    #[derive(serde::Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Named<'a> {
+        certificate_request_name: &'a str,
+        spec: &'a OrderSpec,
+    }
     let mut spec = OrderSpec {
         issuer_ref: request.spec.issuer_ref.clone(),
         common_name: names.common_name.clone(),
         dns_names: names.dns.clone(),
         ip_addresses: names.ips.clone(),
-        duration: request.spec.duration.filter(|_| with_duration),
+        duration: request.spec.duration.filter(|_| wishes.with_duration),
+        profile: wishes.profile,
+        replaces: wishes.replaces,
         ..OrderSpec::default()
     };
-    let name = compute_name(&request.metadata.name, &spec);
+    let prefix = request.metadata.name.as_str();
+    let name = if prefix.len() < 52 {
+        compute_name(prefix, &spec)
+    } else {
+        compute_name(prefix, &Named { certificate_request_name: prefix, spec: &spec })
+    };
     spec.request = request.spec.request.clone();
     let mut order = Order { spec, ..Order::default() };
     order.metadata.name = name;
@@ -148,4 +197,27 @@ fn wanted_order(request: &CertificateRequest, names: &pki::Names, with_duration:
     order.metadata.annotations.clone_from(&request.metadata.annotations);
     order.metadata.owner_references.push(controller_reference(request));
     order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name_of(request: &str, wishes: Wishes) -> String {
+        let mut of = CertificateRequest::default();
+        of.metadata.name = request.into();
+        wanted_order(&of, &pki::Names::default(), wishes).metadata.name
+    }
+
+    #[test]
+    fn the_orders_name_covers_what_is_ordered_and_a_name_that_is_cut() {
+        let plain = name_of("a", Wishes::default());
+        assert_ne!(plain, name_of("a", Wishes { profile: "p".into(), ..Wishes::default() }));
+        assert_ne!(plain, name_of("a", Wishes { replaces: "x.y".into(), ..Wishes::default() }));
+        let long = "a".repeat(52);
+        let (one, two) =
+            (name_of(&(long.clone() + "1"), Wishes::default()), name_of(&(long + "2"), Wishes::default()));
+        assert_eq!(one.split('-').next(), two.split('-').next());
+        assert_ne!(one, two);
+    }
 }

@@ -6,10 +6,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode};
-use http_body_util::{BodyExt as _, Full, Limited};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -98,6 +99,12 @@ pub enum HttpError {
     /// The TLS handshake failed.
     #[error("tls: {0}")]
     Tls(io::Error),
+    /// The TLS handshake took longer than [`ClientLimits::handshake`].
+    #[error("net/http: TLS handshake timeout")]
+    HandshakeTimeout,
+    /// The body was longer than [`ClientLimits::body`].
+    #[error("the body is longer than {0} bytes")]
+    TooLong(usize),
     /// An https URL, and no roots were given.
     #[error("no TLS configuration for https")]
     NoTls,
@@ -133,8 +140,22 @@ impl Response {
     }
 }
 
-/// Bodies beyond this are cut off with an error: nothing in this field is as large.
-const BODY_MAX: usize = 16 * 1024 * 1024;
+/// What one client takes from its servers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientLimits {
+    /// The longest body, in bytes; a longer one is an error. Default 16 MiB: nothing in this field is as large.
+    pub body: usize,
+    /// Time for a connection to one address. Default: as long as the network takes.
+    pub dial: Option<Duration>,
+    /// Time for a TLS handshake. Default: as long as the server takes.
+    pub handshake: Option<Duration>,
+}
+
+impl Default for ClientLimits {
+    fn default() -> Self {
+        ClientLimits { body: 16 * 1024 * 1024, dial: None, handshake: None }
+    }
+}
 
 type Sender = SendRequest<Full<Bytes>>;
 type Origin = (Scheme, String, u16);
@@ -148,6 +169,7 @@ pub struct Client {
     tls: Option<Connector>,
     idle: Option<Idle>,
     user_agent: Option<SharedText>,
+    limits: ClientLimits,
 }
 
 impl fmt::Debug for Client {
@@ -160,7 +182,15 @@ impl Client {
     /// A client that keeps its connections.
     pub fn new(world: &World, resolver: Resolver) -> Self {
         let idle = Some(Arc::default());
-        Client { world: world.clone(), resolver, tls: None, idle, user_agent: None }
+        let limits = ClientLimits::default();
+        Client { world: world.clone(), resolver, tls: None, idle, user_agent: None, limits }
+    }
+
+    /// Other limits than the default ones.
+    #[must_use]
+    pub fn with_limits(mut self, limits: ClientLimits) -> Self {
+        self.limits = limits;
+        self
     }
 
     /// For https URLs.
@@ -254,13 +284,28 @@ impl Client {
         let mut last = None;
         for ip in addresses {
             let address = SocketAddr::new(ip, url.port);
-            match self.world.connect(address).await {
+            let dialled = match self.limits.dial {
+                None => self.world.connect(address).await,
+                Some(limit) => {
+                    let timeout = || Err(io::Error::new(io::ErrorKind::TimedOut, "i/o timeout"));
+                    self.world.timeout(limit, self.world.connect(address)).await.unwrap_or_else(|_| timeout())
+                }
+            };
+            match dialled {
                 Ok(stream) => {
                     return match url.scheme {
                         Scheme::Http => self.start(stream).await,
                         Scheme::Https => {
                             let tls = self.tls.as_ref().ok_or(HttpError::NoTls)?;
-                            self.start(tls.connect(&url.host, stream).await.map_err(HttpError::Tls)?).await
+                            let handshake = tls.connect(&url.host, stream);
+                            let shaken = match self.limits.handshake {
+                                None => handshake.await,
+                                Some(limit) => {
+                                    let shaken = self.world.timeout(limit, handshake).await;
+                                    shaken.map_err(|_| HttpError::HandshakeTimeout)?
+                                }
+                            };
+                            self.start(shaken.map_err(HttpError::Tls)?).await
                         }
                     };
                 }
@@ -290,8 +335,12 @@ impl Client {
         response: hyper::Response<hyper::body::Incoming>,
     ) -> Result<Response, HttpError> {
         let (parts, body) = response.into_parts();
-        let body = Limited::new(body, BODY_MAX).collect().await;
-        let body = body.map_err(|e| HttpError::Broken(e.to_string()))?.to_bytes();
+        let body = Limited::new(body, self.limits.body).collect().await;
+        let body = body.map_err(|error| match error.downcast_ref::<LengthLimitError>() {
+            Some(_) => HttpError::TooLong(self.limits.body),
+            None => HttpError::Broken(error.to_string()),
+        });
+        let body = body?.to_bytes();
         if let Some(idle) = &self.idle {
             idle.lock().unwrap_or_else(PoisonError::into_inner).entry(origin).or_default().push(sender);
         }
