@@ -169,15 +169,20 @@ impl<'s> Reader<'s> {
     }
 }
 
+/// Whether one of them is; unlike [`Iterator::any`], it goes through all.
+pub(super) fn any(all: impl Iterator<Item = bool>) -> bool {
+    all.filter(|one| *one).count() > 0
+}
+
 /// Takes the entries out that are written at a place; says whether there are any.
 pub(super) fn remove(node: &mut Node, place: Span, key: &str) -> bool {
     match &mut node.value {
-        Value::Sequence(items) => items.iter_mut().fold(false, |any, item| remove(item, place, key) || any),
+        Value::Sequence(items) => any(items.iter_mut().map(|item| remove(item, place, key))),
         Value::Mapping(entries) => {
             let before = entries.len();
             entries.retain(|entry| entry.key_span != place || entry.key != key);
             let removed = entries.len() < before;
-            entries.iter_mut().fold(removed, |any, entry| remove(&mut entry.value, place, key) || any)
+            any(entries.iter_mut().map(|entry| remove(&mut entry.value, place, key))) || removed
         }
         _ => false,
     }

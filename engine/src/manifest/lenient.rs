@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::de::{Mismatch, Problem};
-use super::document::{Found, Reader, TypeMeta, is_old_ingress, near_key, remove};
+use super::document::{Found, Reader, TypeMeta, any, is_old_ingress, near_key, remove};
 use super::error::ManifestError;
 use super::mend::{self, Mended, Wrong};
 use super::source::{Source, Span};
@@ -323,17 +323,17 @@ fn days(text: &str) -> Option<String> {
 /// Gives the key at a place another name.
 fn rename(node: &mut Node, place: Span, key: &str) -> bool {
     match &mut node.value {
-        Value::Sequence(items) => items.iter_mut().fold(false, |any, item| rename(item, place, key) || any),
+        Value::Sequence(items) => any(items.iter_mut().map(|item| rename(item, place, key))),
         Value::Mapping(entries) => {
-            let mut any = false;
+            let mut renamed = false;
             for entry in entries {
                 if entry.key_span == place && entry.key != key {
                     key.clone_into(&mut entry.key);
-                    any = true;
+                    renamed = true;
                 }
-                any |= rename(&mut entry.value, place, key);
+                renamed |= rename(&mut entry.value, place, key);
             }
-            any
+            renamed
         }
         _ => false,
     }
@@ -365,9 +365,9 @@ fn string_at(node: &Node, place: Span) -> Option<String> {
 /// Puts a text in the place of a scalar; says whether that changes anything.
 fn replace(node: &mut Node, place: Span, text: &str) -> bool {
     match &mut node.value {
-        Value::Sequence(items) => items.iter_mut().fold(false, |any, item| replace(item, place, text) || any),
+        Value::Sequence(items) => any(items.iter_mut().map(|item| replace(item, place, text))),
         Value::Mapping(entries) => {
-            entries.iter_mut().fold(false, |any, entry| replace(&mut entry.value, place, text) || any)
+            any(entries.iter_mut().map(|entry| replace(&mut entry.value, place, text)))
         }
         value if node.span == place => {
             let text = Value::String(text.to_owned());

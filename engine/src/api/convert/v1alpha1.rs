@@ -87,7 +87,7 @@ pub fn acme_config(meta: &ObjectMeta) -> Option<AcmeConfig> {
 /// Which ways an issuer of `v1alpha1` had; nothing for others.
 pub fn acme_issuer_config(meta: &ObjectMeta) -> Option<AcmeIssuerConfig> {
     let kept = kept(meta)?;
-    let http01 = kept.get("http01").map(|config| service_type(config));
+    let http01 = kept.get("http01").map(service_type);
     let providers = providers(&kept)
         .into_iter()
         .filter_map(|(name, provider)| Some((name, serde_json::from_value(provider).ok()?)))
