@@ -437,8 +437,10 @@ fn a_login_that_fails_while_signing_is_tried_again_by_new_releases_only() {
             bench.wait(10).await;
             let (reason, message) = bench.outcome("app", "web");
             assert_eq!(reason, "Pending");
-            let begin = "Failed to initialise vault client for signing: error logging in to Vault server: Error making";
-            assert!(message.starts_with(begin), "{message}");
+            let begin =
+                "Failed to initialise vault client for signing: error logging in to Vault server: Post ";
+            assert!(message.starts_with(begin) && message.ends_with("connection refused"), "{message}");
+            vault_of(&world, &vault_config()).await;
             bench.wait(600).await;
             assert_eq!(bench.is_ready("app", "web"), recovers, "{compat}");
         });

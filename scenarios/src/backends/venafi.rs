@@ -327,12 +327,12 @@ impl Handler for VenafiHandler {
             return TPP_ENDPOINTS.iter().find(|(end, _)| path.ends_with(end)).map_or("unknown", |(_, n)| n);
         }
         let has = |part: &str| path.contains(part);
-        match method {
+        match *method {
             _ if path == "/v1/useraccounts" => "verify",
             _ if has("/certificateissuingtemplates/") => "zone",
             _ if has("/applications/name/") => "application",
-            &Method::POST if path.ends_with("/certificaterequests") => "request",
-            &Method::GET if has("/certificaterequests/") => "retrieve",
+            Method::POST if path.ends_with("/certificaterequests") => "request",
+            Method::GET if has("/certificaterequests/") => "retrieve",
             _ if path.ends_with("/contents") => "contents",
             _ => "unknown",
         }
