@@ -149,6 +149,8 @@ pub struct Compat {
     pub hardened_solver: bool,
     /// How long a DNS-01 record settles after the check has passed, before the CA is asked.
     pub dns01_settle: Duration,
+    /// How often the nameservers of a DNS-01 question are tried.
+    pub nameserver_tries: NameserverTries,
     /// How long the zone of a name is remembered.
     pub zone_cache: ZoneCache,
     /// Parts of solver errors that differ from call to call (request ids) are taken out of a Challenge's reason.
@@ -497,6 +499,15 @@ pub struct Scheduler {
     pub starts: usize,
     /// Challenges in progress.
     pub concurrent: usize,
+}
+
+/// How often the nameservers of a DNS-01 question are tried until one answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NameserverTries {
+    /// One more time than there are nameservers, beginning with the second.
+    OneMore,
+    /// Each one once, in order (1.13).
+    EachOnce,
 }
 
 /// How long the zone of a name is remembered.

@@ -61,6 +61,8 @@ pub struct Context {
     pub recorder: Recorder,
     /// The log, in the name of the controller.
     pub log: Logger,
+    /// What the DNS-01 solver was started with.
+    pub(crate) dns01: Arc<crate::dns01::Settings>,
 }
 
 impl Context {

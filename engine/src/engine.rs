@@ -9,6 +9,7 @@ use crate::acme::{AcmeClients, ClientConfig};
 use crate::client::{Client, Identity, Timing};
 use crate::compat::{Compat, Design, V1_21};
 use crate::controller::Context;
+use crate::dns01;
 use crate::informer::Informers;
 use crate::issuers::IssuerOptions;
 use crate::leader::{Candidate, Elector};
@@ -32,6 +33,8 @@ pub struct EngineConfig {
     pub election: Option<Candidate>,
     /// The namespace of the Secrets that ClusterIssuers name (`--cluster-resource-namespace`).
     pub cluster_resource_namespace: String,
+    /// How the DNS-01 solver asks, and whom it has publish its records.
+    pub dns01: dns01::Options,
 }
 
 impl Default for EngineConfig {
@@ -53,6 +56,7 @@ impl Default for EngineConfig {
             },
             election: None,
             cluster_resource_namespace: "kube-system".to_owned(),
+            dns01: dns01::Options::default(),
         }
     }
 }
@@ -77,6 +81,8 @@ pub fn start(
         .with_rate_limit(compat.client_qps, compat.client_burst, compat.shared_rate_limit)
         .with_identity(config.identity)
         .with_server_side_apply(compat.server_side_apply);
+    let nameservers = &config.acme.nameservers;
+    let dns01 = dns01::Settings::new(config.dns01, nameservers, &config.cluster_resource_namespace);
     let clients = AcmeClients::new(world, &config.acme, &compat)?;
     let context = Context {
         world: world.clone(),
@@ -85,6 +91,7 @@ pub fn start(
         client,
         log: Logger::new(world, sink, config.verbosity).for_release(&compat),
         compat,
+        dns01: Arc::new(dns01),
     };
     let options = IssuerOptions {
         resource_namespace: config.cluster_resource_namespace,

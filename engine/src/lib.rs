@@ -45,4 +45,5 @@ mod signing;
 pub mod store;
 pub mod work;
 
+pub use challenges::dns01;
 pub use engine::{EngineConfig, start};

@@ -24,6 +24,8 @@ pub struct Config {
     pub views: Vec<View>,
     /// Scripted answers; the first rule that is applied to a query counts.
     pub rules: Vec<Rule>,
+    /// Who may change zones by UPDATE messages (RFC 2136).
+    pub updates: Updates,
     /// How many queries the log keeps.
     pub log_max: usize,
     /// The largest datagram that is sent, in bytes, to clients that take as much (EDNS).
@@ -43,6 +45,7 @@ impl Default for Config {
             nameservers: Vec::new(),
             views: Vec::new(),
             rules: Vec::new(),
+            updates: Updates::default(),
             log_max: LOG_MAX,
             payload_max: PAYLOAD_MAX,
         }
@@ -74,6 +77,47 @@ impl Config {
     pub fn with_rule(mut self, rule: Rule) -> Self {
         self.rules.push(rule);
         self
+    }
+}
+
+/// Who may change zones by UPDATE messages (RFC 2136). Nobody may, unless it is said here.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct Updates {
+    /// Whoever signs with one of these keys (TSIG, RFC 8945). Signed questions are answered signed, too.
+    pub keys: Vec<TsigKey>,
+    /// Whether everybody may, without a signature.
+    pub unsigned: bool,
+}
+
+/// A key for signed messages.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct TsigKey {
+    /// Its name, a domain name.
+    pub name: String,
+    /// `hmac-md5`, `hmac-sha1`, `hmac-sha256` or `hmac-sha512`.
+    #[serde(default = "default_algorithm")]
+    pub algorithm: String,
+    /// The secret, base64.
+    pub secret: String,
+    /// The zones that it may change; without any, all.
+    #[serde(default)]
+    pub zones: Vec<String>,
+}
+
+fn default_algorithm() -> String {
+    "hmac-sha256".to_owned()
+}
+
+impl std::fmt::Debug for TsigKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Never the secret.
+        f.debug_struct("TsigKey")
+            .field("name", &self.name)
+            .field("algorithm", &self.algorithm)
+            .field("zones", &self.zones)
+            .finish_non_exhaustive()
     }
 }
 

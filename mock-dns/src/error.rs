@@ -80,6 +80,19 @@ pub enum ZoneError {
         /// The name.
         name: String,
     },
+    /// A key for updates that cannot be used.
+    #[error(transparent)]
+    Key(#[from] world::tsig::BadKey),
+    /// A key for updates with an algorithm that is not known.
+    #[error(
+        "TSIG key {key:?}: expected hmac-md5, hmac-sha1, hmac-sha256 or hmac-sha512, found {algorithm:?}"
+    )]
+    Algorithm {
+        /// The key's name.
+        key: String,
+        /// The algorithm as it was given.
+        algorithm: String,
+    },
     /// A scripted rule that cannot be used.
     #[error(transparent)]
     Rule(#[from] RuleError),

@@ -21,6 +21,8 @@ pub enum Transport {
     Udp,
     /// Over a connection.
     Tcp,
+    /// Over HTTPS (RFC 8484).
+    Https,
 }
 
 impl fmt::Display for Transport {
@@ -28,6 +30,7 @@ impl fmt::Display for Transport {
         f.write_str(match self {
             Transport::Udp => "udp",
             Transport::Tcp => "tcp",
+            Transport::Https => "https",
         })
     }
 }
@@ -60,6 +63,9 @@ pub struct QueryLogEntry {
     pub truncated: bool,
     /// Whether no answer was sent.
     pub dropped: bool,
+    /// For an update, how many changes it made; then the name is the zone's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub changes: Option<usize>,
     /// The scripted rule that was applied.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "shared_optional")]
     pub rule: Option<Arc<str>>,
@@ -82,7 +88,10 @@ impl fmt::Display for QueryLogEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let QueryLogEntry { from, transport, name, code, answers, .. } = self;
         let kind = type_text(self.kind);
-        write!(f, "{transport} {from} {name} {kind} ")?;
+        match self.changes {
+            Some(changes) => write!(f, "{transport} {from} {name} update of {changes} ")?,
+            None => write!(f, "{transport} {from} {name} {kind} ")?,
+        }
         if self.dropped {
             f.write_str("dropped")?;
         } else {

@@ -25,6 +25,7 @@ mod answer;
 mod catalog;
 pub mod challtest;
 mod config;
+mod doh;
 mod error;
 mod journal;
 mod manage;
@@ -33,13 +34,14 @@ mod rdata;
 mod script;
 mod serve;
 mod server;
+mod update;
 mod wire;
 mod zone;
 
 pub use hickory_proto::op::ResponseCode;
 pub use hickory_proto::rr::RecordType;
 
-pub use crate::config::{Config, Nameserver, Record, Soa, View, Zone};
+pub use crate::config::{Config, Nameserver, Record, Soa, TsigKey, Updates, View, Zone};
 pub use crate::error::{RuleError, ZoneError};
 pub use crate::journal::{QueryLogEntry, Transport};
 pub use crate::script::{Action, Asker, Condition, Occasions, Rule, RuleState};

@@ -15,7 +15,8 @@ use crate::catalog::lock;
 use crate::journal::{QueryLogEntry, Transport};
 use crate::script::{Action, Asked, Decision, code_name};
 use crate::server::Dns;
-use crate::wire::{HEADER, Manner, encode, form_error, is_query};
+use crate::update::Asked as Update;
+use crate::wire::{HEADER, Manner, encode, form_error, is_query, is_update};
 
 /// A connection on which nothing was asked for this long is closed.
 const IDLE_MAX: Duration = Duration::from_secs(30);
@@ -166,15 +167,26 @@ impl Dns {
         }
     }
 
-    /// The answer of the first nameserver to a query in wire form, after the delay that a rule gives it.
+    /// The answer of the first nameserver to a message in wire form, after the delay that a rule gives it.
     /// What is no query (too short, or a response) gets none, nor does what a rule drops; what cannot be
     /// read gets FORMERR.
     pub async fn answer(&self, query: Vec<u8>, from: SocketAddr, transport: Transport) -> Option<Vec<u8>> {
+        self.answer_after(self.shared.delay, query, from, transport).await
+    }
+
+    /// As [`Dns::answer`]; the caller has waited for `waited` of the delay.
+    pub(crate) async fn answer_after(
+        &self,
+        waited: Duration,
+        query: Vec<u8>,
+        from: SocketAddr,
+        transport: Transport,
+    ) -> Option<Vec<u8>> {
         match self.reply(0, &query, from, transport) {
             Reply::Send(answer, delay) => {
-                let scripted = delay.saturating_sub(self.shared.delay);
-                if !scripted.is_zero() {
-                    self.world().sleep(scripted).await;
+                let left = delay.saturating_sub(waited);
+                if !left.is_zero() {
+                    self.world().sleep(left).await;
                 }
                 Some(answer)
             }
@@ -192,6 +204,9 @@ impl Dns {
             self.world().record("mock-dns", "journal", line.as_bytes());
             return Reply::Send(form_error(header), self.shared.delay);
         };
+        let Ok(proof) = self.shared.writers.check(query, self.world().now()) else {
+            return Reply::Send(form_error(header), self.shared.delay);
+        };
         let asked = request.queries.first();
         let name = asked.map_or_else(LowerName::default, |q| LowerName::new(q.name()));
         let kind = asked.map_or(RecordType::ZERO, Query::query_type);
@@ -200,14 +215,22 @@ impl Dns {
             manner: Manner::default(),
             sent: true,
             decision: None,
+            changes: None,
         };
-        match refusal(&request) {
+        match proof.refusal().or_else(|| refusal(&request)) {
             Some(code) => done.answer = Answer::of(code),
+            None if is_update(&request) => {
+                let update = Update { request: &request, key: proof.key(), from: from.ip() };
+                let outcome = self.update(&update);
+                done.answer = Answer::of(outcome.err().unwrap_or(ResponseCode::NoError));
+                done.changes = Some(outcome.unwrap_or(0));
+            }
             None => self.decide(nameserver, &request, &name, kind, from, transport, &mut done),
         }
-        let Done { answer, manner, sent, decision } = done;
+        let Done { answer, manner, sent, decision, changes } = done;
         let rule = decision.as_ref().map(|decision| &decision.rule);
-        let wire = encode(&request, &answer, manner, transport, self.shared.payload_max);
+        let (payload, signature) = (self.shared.payload_max, proof.signature_bytes());
+        let wire = encode(&request, &answer, manner, transport, payload, signature);
         let (mut bytes, answers, truncated, code) = match wire {
             Ok(wire) => (wire.bytes, wire.answers, wire.truncated, answer.code),
             // More questions than an answer has room for.
@@ -224,10 +247,12 @@ impl Dns {
             answers: usize::from(answers),
             truncated,
             dropped: !sent,
+            changes,
             rule: rule.map(|rule| rule.name.as_str().into()),
         };
         self.world().record("mock-dns", "journal", entry.to_string().as_bytes());
         lock(&self.shared.journal).push(entry);
+        bytes = proof.sign(bytes, self.world().now());
         match rule.map(|rule| &rule.action) {
             Some(Action::Drop) => return Reply::Silence,
             Some(Action::Close) => return Reply::Close,
@@ -308,12 +333,17 @@ struct Done {
     manner: Manner,
     sent: bool,
     decision: Option<Decision>,
+    /// For an update, how many changes it made.
+    changes: Option<usize>,
 }
 
 /// The code for a message that is no question this server answers.
 fn refusal(request: &Message) -> Option<ResponseCode> {
     if request.edns.as_ref().is_some_and(|edns| edns.version() > 0) {
         return Some(ResponseCode::BADVERS);
+    }
+    if is_update(request) {
+        return None;
     }
     if !is_query(request) {
         return Some(ResponseCode::NotImp);

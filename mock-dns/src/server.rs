@@ -13,6 +13,7 @@ use crate::error::ZoneError;
 use crate::journal::{Bounded, QueryLogEntry};
 use crate::rdata::{full_name, value, value_text, zone_text};
 use crate::script::{Asker, Rule, RuleState, Script};
+use crate::update::Writers;
 use crate::zone::{self, Edit, Records};
 
 /// An authoritative server. Clones are handles on the same server.
@@ -37,6 +38,7 @@ pub(crate) struct Shared {
     delays: Mutex<Vec<Vec<Duration>>>,
     pub(crate) catalog: Mutex<Arc<Catalog>>,
     pub(crate) script: Mutex<Script>,
+    pub(crate) writers: Writers,
     pub(crate) journal: Mutex<Bounded<QueryLogEntry>>,
     rules: Vec<Rule>,
     /// The zones when the server first answered.
@@ -108,6 +110,7 @@ impl Dns {
             delays: Mutex::new(delays),
             catalog: Mutex::default(),
             script: Mutex::new(script),
+            writers: Writers::new(&config.updates)?,
             journal: Mutex::new(Bounded::new(config.log_max)),
             rules: config.rules,
             baseline: Mutex::default(),
@@ -149,6 +152,16 @@ impl Dns {
     pub(crate) fn view_of(&self, ip: IpAddr) -> usize {
         let sees = |(_, askers): &(String, Vec<Asker>)| askers.iter().any(|a| a.is(ip, &self.shared.world));
         self.shared.views.iter().position(sees).unwrap_or(EVERYBODY)
+    }
+
+    /// A handle on the zones as an address sees them.
+    pub(crate) fn seen_from(&self, ip: IpAddr) -> Dns {
+        Dns { view: self.view_of(ip), ..self.clone() }
+    }
+
+    /// The zone with this name.
+    pub(crate) fn zone_at(&self, origin: &LowerName) -> Option<Arc<LiveZone>> {
+        lock(&self.shared.catalog).get(origin, self.view).cloned()
     }
 
     /// The world that it runs in.
@@ -210,8 +223,7 @@ impl Dns {
 
     /// The zone of this name.
     pub(crate) fn zone(&self, zone: &str) -> Option<Arc<LiveZone>> {
-        let origin = origin(zone).ok()?;
-        lock(&self.shared.catalog).get(&origin, self.view).cloned()
+        self.zone_at(&origin(zone).ok()?)
     }
 
     /// The zone that answers for `name` (a full name), and the name.
@@ -232,6 +244,24 @@ impl Dns {
         let delays = lock(&self.shared.delays);
         let publish = (self.shared.nameservers.len(), self.publish);
         zone.state().edit(edit, self.shared.world.monotonic(), publish, &delays)
+    }
+
+    /// Makes the edits that `decide` finds in the zone as it was written, all or none, and returns how many
+    /// changed something.
+    pub(crate) fn edit_all<E>(
+        &self,
+        zone: &LiveZone,
+        decide: impl FnOnce(&Records) -> Result<Vec<Edit>, E>,
+    ) -> Result<usize, E> {
+        let delays = lock(&self.shared.delays);
+        let publish = (self.shared.nameservers.len(), self.publish);
+        let mut state = zone.state();
+        let (mut changes, now) = (0, self.shared.world.monotonic());
+        for edit in decide(state.primary())? {
+            // What does not fit was left out by who decided.
+            changes += usize::from(state.edit(edit, now, publish, &delays) == Ok(true));
+        }
+        Ok(changes)
     }
 
     /// Whether `name` (a full name) lies in one of the zones.

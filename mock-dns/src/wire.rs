@@ -58,7 +58,7 @@ pub(crate) fn form_error(query: [u8; HEADER]) -> Vec<u8> {
 /// What the client can take over this transport.
 fn limit(request: &Message, transport: Transport, payload: u16) -> u16 {
     match (transport, &request.edns) {
-        (Transport::Tcp, _) => u16::MAX,
+        (Transport::Tcp | Transport::Https, _) => u16::MAX,
         (Transport::Udp, None) => DATAGRAM_DEFAULT,
         // Values below 512 mean 512 (RFC 6891 section 6.2.3).
         (Transport::Udp, Some(edns)) => edns.max_payload().min(payload).max(DATAGRAM_DEFAULT),
@@ -77,15 +77,17 @@ fn opt(request: &Message, payload: u16, code: ResponseCode, manner: Manner) -> O
     Some(edns)
 }
 
-/// The answer to `request`. `payload` is the largest datagram that this server sends and takes.
+/// The answer to `request`. `payload` is the largest datagram that this server sends and takes; `signature`
+/// bytes are left free.
 pub(crate) fn encode(
     request: &Message,
     answer: &Answer,
     manner: Manner,
     transport: Transport,
     payload: u16,
+    signature: u16,
 ) -> Result<Wire, ProtoError> {
-    let limit = limit(request, transport, payload);
+    let limit = limit(request, transport, payload).saturating_sub(signature);
     let edns = opt(request, payload, answer.code, manner);
     let reserved = if edns.is_none() { 0 } else { OPT + if manner.bogus { 6 } else { 0 } };
     let mut bytes = Vec::with_capacity(usize::from(DATAGRAM_DEFAULT));
@@ -177,7 +179,12 @@ fn part_records(
     Ok(())
 }
 
-/// Whether a query's operation is one that this server knows.
+/// Whether a message asks for records.
 pub(crate) fn is_query(request: &Message) -> bool {
     request.metadata.op_code == OpCode::Query
+}
+
+/// Whether a message asks for changes.
+pub(crate) fn is_update(request: &Message) -> bool {
+    request.metadata.op_code == OpCode::Update
 }

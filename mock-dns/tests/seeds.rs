@@ -11,6 +11,8 @@ mod question;
 mod rules;
 #[path = "../../scenarios/fuzz/harness/seeds.rs"]
 mod seeds;
+#[path = "../../scenarios/fuzz/harness/update.rs"]
+mod update;
 #[path = "../../scenarios/fuzz/harness/zone.rs"]
 mod zone;
 
@@ -27,6 +29,11 @@ fn questions_to_the_challenge_servers() {
 #[test]
 fn calls_of_the_challenge_servers() {
     seeds::each("manage", 40, manage::run);
+}
+
+#[test]
+fn updates() {
+    seeds::each("update", 100, update::run);
 }
 
 #[test]

@@ -8,18 +8,23 @@ use std::time::Duration;
 use engine::EngineConfig;
 use engine::acme::ClientConfig;
 use engine::admission::Admission;
+use engine::dns01;
 use engine::log::{Memory, render};
 use engine::store::{Names, Store};
+use mock_ca::ca::WebIdentity;
+use mock_dns::provider::Provider;
 use reports::{Counts, LogLine, Outcome, RunRecord, SCHEMA};
+use world::http::serve;
 use world::net::LinkRule;
-use world::sim::{self, Finished};
+use world::sim::{self, Finished, Stopped};
+use world::tls::{Acceptor, Identity};
 use world::{Tape, Trace, WallClock, World};
 
 use crate::backends::vault::Vault;
 use crate::backends::venafi::Venafi;
 use crate::cluster::{self, ClusterTiming, external, pinned_names};
 use crate::history::{History, Recording};
-use crate::script::{self, ClockStep, Loaded, Missing, OverrideError, Scenario, account_key};
+use crate::script::{self, ClockStep, Loaded, Missing, OverrideError, ProviderApi, Scenario, account_key};
 use crate::{expect, processes};
 
 /// What to vary of a run.
@@ -97,6 +102,36 @@ pub fn history(loaded: &Loaded, options: &Options) -> Result<(RunRecord, Option<
 }
 
 fn run_keeping(loaded: &Loaded, options: &Options, keep: bool) -> Result<Whole, RunError> {
+    let (scenario, ran) = go(loaded, options, keep)?;
+    Ok(match ran {
+        Ok(mut finished) => {
+            let trace = finished.trace.clone();
+            let objects = finished.value.as_ref().map(|remains| remains.store.all()).unwrap_or_default();
+            let kept = finished.value.as_mut().ok().and_then(|remains| remains.history.take());
+            let history = kept.map(|kept| kept.finish(scenario.clock.start));
+            let record = record(loaded, &scenario, options, finished);
+            Whole { record, trace: Some(trace), objects, history }
+        }
+        Err(stopped) => {
+            let outcome = Outcome::Stopped { report: stopped.to_string() };
+            let record = empty_record(loaded, options, outcome, stopped.elapsed);
+            Whole { record, trace: None, objects: Vec::new(), history: None }
+        }
+    })
+}
+
+/// Runs a scenario; returns what is left at its end, to be looked at.
+///
+/// # Errors
+/// The report when the run did not begin, or was stopped.
+pub fn remains(loaded: &Loaded, options: &Options) -> Result<Remains, String> {
+    let (_, ran) = go(loaded, options, false).map_err(|error| error.to_string())?;
+    ran.map_err(|stopped| stopped.to_string())?.value
+}
+
+type Ran = Result<Finished<Result<Remains, String>>, Box<Stopped>>;
+
+fn go(loaded: &Loaded, options: &Options, keep: bool) -> Result<(Scenario, Ran), RunError> {
     let scenario = script::apply(&loaded.scenario, &options.overrides)?;
     script::check(&scenario, &loaded.objects)?;
     let config = sim::Config {
@@ -115,21 +150,7 @@ fn run_keeping(loaded: &Loaded, options: &Options, keep: bool) -> Result<Whole, 
     };
     let (inside, objects) = (scenario.clone(), loaded.objects.clone());
     let ran = sim::run(config, move |world| async move { rehearse(world, inside, objects, keep).await });
-    Ok(match ran {
-        Ok(mut finished) => {
-            let trace = finished.trace.clone();
-            let objects = finished.value.as_ref().map(|remains| remains.store.all()).unwrap_or_default();
-            let kept = finished.value.as_mut().ok().and_then(|remains| remains.history.take());
-            let history = kept.map(|kept| kept.finish(scenario.clock.start));
-            let record = record(loaded, &scenario, options, finished);
-            Whole { record, trace: Some(trace), objects, history }
-        }
-        Err(stopped) => {
-            let outcome = Outcome::Stopped { report: stopped.to_string() };
-            let record = empty_record(loaded, options, outcome, stopped.elapsed);
-            Whole { record, trace: None, objects: Vec::new(), history: None }
-        }
-    })
+    Ok((scenario, ran))
 }
 
 /// The command that repeats a run.
@@ -141,12 +162,21 @@ fn repeat(loaded: &Loaded, options: &Options) -> String {
     command
 }
 
-/// What is left when the run is over.
-struct Remains {
-    store: Store,
-    log: Arc<Memory>,
-    timing: Arc<ClusterTiming>,
-    ca: Option<mock_ca::Ca>,
+/// What is left when a run is over.
+#[expect(missing_debug_implementations, reason = "whole servers")]
+pub struct Remains {
+    /// The cluster's objects.
+    pub store: Store,
+    /// The engine's log.
+    pub log: Arc<Memory>,
+    /// What the API server's calls came to.
+    pub timing: Arc<ClusterTiming>,
+    /// The CA.
+    pub ca: Option<mock_ca::Ca>,
+    /// The DNS server.
+    pub dns: Option<mock_dns::Dns>,
+    /// The DNS providers, in the order of the script.
+    pub providers: Vec<Provider>,
     starts: Arc<AtomicU64>,
     history: Option<Recording>,
 }
@@ -167,15 +197,16 @@ async fn rehearse(
         store.restore(object.clone()).map_err(|e| e.to_string())?;
     }
     let history = keep_history.then(|| Recording::start(&store));
-    let nameserver = dns(&world, &scenario).await?;
+    let served = dns(&world, &scenario).await?;
+    let nameserver = served.at;
     let ca = ca(&world, &scenario, &objects, nameserver).await?;
     backends(&world, &store, &scenario).await?;
-    cluster::start(&world, &store, &scenario.cluster)
+    cluster::start(&world, &store, &scenario.cluster, nameserver)
         .await
-        .map_err(|e| format!("ingress controller: {e}"))?;
+        .map_err(|e| format!("cluster: {e}"))?;
     let timing = Arc::new(ClusterTiming::new(&scenario.cluster.api, &scenario.cluster.watch));
     let log = Arc::new(Memory::default());
-    let config = engine_config(&scenario, nameserver, ca.as_ref())?;
+    let config = engine_config(&scenario, &served, ca.as_ref())?;
     let (shared, costs, sink) = (store.clone(), timing.clone(), log.clone());
     let launch = move |process: &World, election| {
         let config = EngineConfig { election, ..config.clone() };
@@ -183,7 +214,8 @@ async fn rehearse(
     };
     let starts = processes::start(&world, &scenario.engine, scenario.clock.start, launch)?;
     world.sleep(scenario.until.since(scenario.clock.start)).await;
-    Ok(Remains { store, log, timing, ca, starts, history })
+    let (dns, providers) = (served.dns, served.providers);
+    Ok(Remains { store, log, timing, ca, dns, providers, starts, history })
 }
 
 fn network(world: &World, scenario: &Scenario) {
@@ -207,15 +239,58 @@ fn network(world: &World, scenario: &Scenario) {
     );
 }
 
-async fn dns(world: &World, scenario: &Scenario) -> Result<Option<SocketAddr>, String> {
-    let Some(ip) = scenario.hosts.get(&scenario.dns.host).and_then(|ips| ips.first()) else {
-        return Ok(None);
+/// The DNS of a world.
+#[derive(Debug, Default)]
+struct DnsServed {
+    dns: Option<mock_dns::Dns>,
+    providers: Vec<Provider>,
+    /// Where everybody asks who is not told otherwise.
+    at: Option<SocketAddr>,
+    /// The root of DNS over HTTPS, DER.
+    root: Option<Vec<u8>>,
+}
+
+async fn dns(world: &World, scenario: &Scenario) -> Result<DnsServed, String> {
+    let script = &scenario.dns;
+    let Some(ip) = scenario.hosts.get(&script.host).and_then(|ips| ips.first()) else {
+        return Ok(DnsServed::default());
     };
-    let config = mock_dns::Config { zones: scenario.dns.zones.clone(), ..mock_dns::Config::default() };
-    let dns = mock_dns::Dns::new(world.process(&scenario.dns.host), config).map_err(|e| e.to_string())?;
-    let at = SocketAddr::new(*ip, 53);
-    dns.serve(at).await.map_err(|e| format!("DNS server on {at}: {e}"))?;
-    Ok(Some(at))
+    let dns = mock_dns::Dns::new(world.process(&script.host), script.config()).map_err(|e| e.to_string())?;
+    let mut served = DnsServed { dns: Some(dns.clone()), ..DnsServed::default() };
+    served.at = if script.nameservers.is_empty() {
+        let at = SocketAddr::new(*ip, 53);
+        dns.serve(at).await.map_err(|e| format!("DNS server on {at}: {e}"))?;
+        Some(at)
+    } else {
+        let bound = dns.serve_nameservers().await.map_err(|e| format!("nameservers: {e}"))?;
+        bound.first().map(|(_, at)| *at)
+    };
+    let listen = async |host: &str, port: u16| {
+        let inside = world.process(host);
+        let at = SocketAddr::from(([0, 0, 0, 0], port));
+        let listener = inside.listen(at).await.map_err(|e| format!("{host} port {port}: {e}"))?;
+        Ok::<_, String>((inside, listener))
+    };
+    if let Some(doh) = &script.doh {
+        let (inside, listener) = listen(&doh.host, 443).await?;
+        let identity = WebIdentity::new(&inside, &doh.name).map_err(|e| e.to_string())?;
+        let shown = Identity::new(&inside, vec![identity.leaf], &identity.key);
+        let acceptor = Acceptor::with_identity(&inside, shown).map_err(|e| e.to_string())?;
+        served.root = Some(identity.root);
+        inside.spawn("dns over https", serve(inside.clone(), listener, Some(acceptor), dns.doh()));
+    }
+    for script in &script.providers {
+        let provider = Provider::new(&dns, script.config.clone()).map_err(|e| e.to_string())?;
+        let (inside, listener) = listen(&script.host, 80).await?;
+        let router = match script.api {
+            ProviderApi::Rest => provider.rest(),
+            ProviderApi::Dnspod => provider.dnspod(),
+            ProviderApi::Tencent => provider.tencent(),
+        };
+        inside.spawn("dns provider", serve(inside.clone(), listener, None, router));
+        served.providers.push(provider);
+    }
+    Ok(served)
 }
 
 async fn ca(
@@ -266,17 +341,28 @@ async fn backends(world: &World, store: &Store, scenario: &Scenario) -> Result<(
 
 fn engine_config(
     scenario: &Scenario,
-    nameserver: Option<SocketAddr>,
+    served: &DnsServed,
     ca: Option<&mock_ca::Ca>,
 ) -> Result<EngineConfig, String> {
     let script = &scenario.engine;
     let own = !script.nameservers.is_empty();
-    let nameservers = if own { script.nameservers.clone() } else { nameserver.into_iter().collect() };
-    let roots = ca.map(|ca| ca.web_root()).into_iter().collect();
+    let nameservers = if own { script.nameservers.clone() } else { served.at.into_iter().collect() };
+    let roots = ca.map(|ca| ca.web_root()).into_iter().chain(served.root.clone()).collect();
+    let of_host = |host: &str| scenario.hosts.get(host).and_then(|ips| ips.first());
+    let webhooks = scenario.cluster.webhooks.iter().filter_map(|webhook| {
+        let at = SocketAddr::new(*of_host(&webhook.host)?, 80);
+        Some((webhook.group.clone(), format!("http://{at}")))
+    });
     let mut config = EngineConfig {
         compat: script.compat().map_err(|e| e.to_string())?,
         verbosity: script.verbosity,
         acme: ClientConfig { nameservers, roots },
+        dns01: dns01::Options {
+            nameservers: script.dns01.nameservers.clone(),
+            recursive_only: script.dns01.recursive_only,
+            webhooks: webhooks.collect(),
+            instead: None,
+        },
         ..EngineConfig::default()
     };
     config.identity.extra.clone_from(&script.extra);

@@ -41,6 +41,7 @@ mod task;
 mod time;
 pub mod tls;
 mod trace;
+pub mod tsig;
 mod world;
 
 pub use crate::clock::{Sleep, WallClock, WallStep};

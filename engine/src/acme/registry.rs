@@ -69,13 +69,21 @@ impl AcmeClients {
         Resolver::new(&self.world, self.nameservers.clone())
     }
 
+    /// An HTTP client of the process that trusts what ACME clients do.
+    pub(crate) fn http(&self) -> HttpClient {
+        self.http_over(self.tls.clone())
+    }
+
+    fn http_over(&self, tls: Connector) -> HttpClient {
+        HttpClient::new(&self.world, self.resolver()).with_tls(tls).with_user_agent(self.user_agent)
+    }
+
     /// A client for an issuer's server that nobody else has yet.
     ///
     /// # Errors
     /// [`BadTls`] when a certificate of its `caBundle` cannot be a root.
     pub fn make(&self, issuer: &AcmeIssuer, key: PrivateKey) -> Result<AcmeClient, BadTls> {
-        let http = HttpClient::new(&self.world, self.resolver()).with_tls(self.connector(issuer)?);
-        let http = http.with_user_agent(self.user_agent).with_limits(HTTP_LIMITS);
+        let http = self.http_over(self.connector(issuer)?).with_limits(HTTP_LIMITS);
         Ok(AcmeClient::new(&self.world, http, &issuer.server, key, self.limits))
     }
 

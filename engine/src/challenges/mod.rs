@@ -1,5 +1,6 @@
 //! challenges: proves control of one name, step by step: scheduled, presented, self-checked, accepted.
 
+pub mod dns01;
 mod http01;
 mod scheduler;
 mod solvers;

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::{
     AccountKeyChange, Backoff, ChallengeLines, CleanUp, Compat, Design, EventComponent, Features, Finalizer,
-    FinalizerAdded, LeaderElection, LogFormat, LoggerNames, NonceRetry, OneController, OrderPolls,
-    OtherIssuers, PreferredChain, Scheduler, SelfCheck, Served, TransientError, VaultRules, VenafiRules,
-    ZoneCache,
+    FinalizerAdded, LeaderElection, LogFormat, LoggerNames, NameserverTries, NonceRetry, OneController,
+    OrderPolls, OtherIssuers, PreferredChain, Scheduler, SelfCheck, Served, TransientError, VaultRules,
+    VenafiRules, ZoneCache,
 };
 use crate::api::{PrivateKeyRotationPolicy, Rules};
 use crate::log::places::Edition;
@@ -82,6 +82,7 @@ pub const V1_7: Compat = Compat {
     solver_image: "quay.io/jetstack/cert-manager-acmesolver:v1.7.1",
     hardened_solver: false,
     dns01_settle: secs(60),
+    nameserver_tries: NameserverTries::OneMore,
     zone_cache: ZoneCache::ForEver,
     stable_reasons: false,
     other_issuers: OtherIssuers {
@@ -164,6 +165,7 @@ pub const V1_16: Compat = Compat {
     order_polls: OrderPolls::WhenDecided,
     challenge_name_covers_key: false,
     self_check: SelfCheck { pause_after_last: false, ..V1_7.self_check },
+    nameserver_tries: NameserverTries::EachOnce,
     solver_image: "quay.io/jetstack/cert-manager-acmesolver:v1.16.5",
     other_issuers: OtherIssuers {
         invalid_requests_are_left: true,

@@ -132,6 +132,23 @@ catalogue! {
     INGRESSES_MULTIPLE Info 2 "ingress.go:110" "multiple challenge solver ingresses found for challenge. cleaning up all existing ingresses.";
     FOREIGN_SOLVER_OBJECT Info 0 "pod.go:0" "found existing solver object for this challenge resource, however it does not have an appropriate OwnerReference referencing this challenge. Skipping it altogether.";
 
+    // DNS-01 solver; the lines of wait.go are plain.
+    DNS01_PRESENT_EXTERNAL Info 2 "dns.go:88" "presenting DNS01 challenge for domain";
+    DNS01_PRESENT Info 4 "dns.go:102" "presenting DNS01 challenge for domain";
+    DNS01_CHECK Info 4 "dns.go:116" "checking DNS propagation";
+    DNS01_SETTLE Info 4 "dns.go:128" "waiting DNS record TTL to allow the DNS01 record to propagate for domain";
+    DNS01_PROPAGATED Info 4 "dns.go:130" "ACME DNS01 validation record propagated";
+    DNS01_CLEAN_UP Info 4 "dns.go:146" "cleaning up DNS01 challenge";
+    DNS_ALIAS Info 4 "wait.go:90" "Updating FQDN: %s with its CNAME: %s";
+    DNS_TXT Info 4 "wait.go:141" "Looking up TXT records for %q";
+    DNS_TCP Info 4 "wait.go:179" "UDP dns lookup failed, retrying with TCP: %v";
+    DNS_SEARCH Info 4 "wait.go:298" "Searching fqdn %q using seed nameservers [%s]";
+    DNS_AUTHORITIES Info 4 "wait.go:316" "Returning authoritative nameservers [%s]";
+    DNS_ZONE_CACHED Info 4 "wait.go:329" "Returning cached zone record %q for fqdn %q";
+    DNS_ZONE_FOUND Info 4 "wait.go:383" "Returning discovered zone record %q for fqdn %q";
+    WEBHOOK_PRESENTED Info 4 "webhook.go:63" "Present call succeeded";
+    WEBHOOK_CLEANED Info 4 "webhook.go:99" "CleanUp call succeeded";
+
     // issuers
     ISSUER_GONE Error 0 "controller.go:133" "issuer in work queue no longer exists";
     CLUSTER_ISSUER_GONE Error 0 "controller.go:141" "clusterissuer in work queue no longer exists";

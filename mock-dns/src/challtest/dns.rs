@@ -4,12 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, to_bytes};
 use axum::extract::Request;
-use axum::http::{Method, StatusCode, header};
+use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use world::{Datagrams, Listener, Stream};
 
@@ -17,6 +14,7 @@ use super::answer::{Answer, answer, refusal};
 use super::history::{DnsEvent, Via};
 use super::question::{Unreadable, read};
 use super::{ChallTest, ERROR_PAUSE, lock, names};
+use crate::doh;
 
 /// A connection on which nothing was asked for this long is closed.
 const IDLE_MAX: Duration = Duration::from_secs(30);
@@ -24,8 +22,6 @@ const IDLE_MAX: Duration = Duration::from_secs(30);
 const QUERY_USUAL: usize = 514;
 /// The largest message over a connection.
 const STREAM_MAX: usize = 65_535;
-/// The media type of a message (RFC 8484).
-const MESSAGE_TYPE: &str = "application/dns-message";
 
 impl ChallTest {
     /// The answer to a query in wire form, and how much later to send it; `None` when nothing is sent.
@@ -144,39 +140,18 @@ impl ChallTest {
     pub(super) async fn answer_https(self, request: Request) -> Response {
         let agent = request.headers().get(header::USER_AGENT).and_then(|v| v.to_str().ok());
         let agent = agent.unwrap_or_default().to_owned();
-        let peer = request.extensions().get::<world::http::Peer>().map(|peer| peer.0);
-        let from = peer.unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 0)));
-        let query = match *request.method() {
-            Method::POST => {
-                let media = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
-                if media.is_none_or(|media| !media.eq_ignore_ascii_case(MESSAGE_TYPE)) {
-                    return StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response();
-                }
-                match to_bytes(request.into_body(), STREAM_MAX).await {
-                    Ok(bytes) => bytes.to_vec(),
-                    Err(_) => return StatusCode::PAYLOAD_TOO_LARGE.into_response(),
-                }
-            }
-            Method::GET => {
-                let query = request.uri().query().unwrap_or_default();
-                let value = query.split('&').find_map(|pair| pair.strip_prefix("dns="));
-                let bytes = value.and_then(|value| URL_SAFE_NO_PAD.decode(value.trim_end_matches('=')).ok());
-                let Some(bytes) = bytes else { return StatusCode::BAD_REQUEST.into_response() };
-                bytes
-            }
-            _ => return StatusCode::METHOD_NOT_ALLOWED.into_response(),
+        let from = doh::sender(&request);
+        let query = match doh::message(request).await {
+            Ok(query) => query,
+            Err(status) => return status.into_response(),
         };
         let short = query.len() < super::question::HEADER;
-        match self.answer_dns(query, from, Via::Https, &agent).await {
-            Some((answer, delay)) => {
-                if !delay.is_zero() {
-                    self.0.world.sleep(delay).await;
-                }
-                ([(header::CONTENT_TYPE, MESSAGE_TYPE)], Body::from(answer)).into_response()
-            }
-            None if short => StatusCode::BAD_REQUEST.into_response(),
-            // What another transport leaves without an answer has to end here somehow.
-            None => StatusCode::GATEWAY_TIMEOUT.into_response(),
+        let answer = self.answer_dns(query, from, Via::Https, &agent).await;
+        if let Some((_, delay)) = &answer
+            && !delay.is_zero()
+        {
+            self.0.world.sleep(*delay).await;
         }
+        doh::response(answer.map(|(answer, _)| answer), short)
     }
 }

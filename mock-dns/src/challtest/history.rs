@@ -20,7 +20,11 @@ pub(crate) enum Via {
 impl Via {
     /// What the authoritative server makes of it: only datagrams are short.
     pub(crate) fn transport(self) -> Transport {
-        if self == Via::Udp { Transport::Udp } else { Transport::Tcp }
+        match self {
+            Via::Udp => Transport::Udp,
+            Via::Tcp => Transport::Tcp,
+            Via::Https => Transport::Https,
+        }
     }
 
     pub(crate) fn name(self) -> &'static str {

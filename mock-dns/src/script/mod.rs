@@ -72,7 +72,7 @@ pub struct Condition {
     pub servers: Vec<String>,
     /// One of these askers; without any, everybody.
     pub askers: Vec<Asker>,
-    /// Over this transport; without one, over both.
+    /// Over this transport; without one, over any.
     pub transport: Option<Transport>,
 }
 

@@ -199,6 +199,11 @@ impl Records {
         self.nodes.get(name)?.get(&kind)
     }
 
+    /// The sets of one name.
+    pub(crate) fn sets_of(&self, name: &LowerName) -> impl Iterator<Item = &Arc<Set>> {
+        self.nodes.get(name).into_iter().flat_map(BTreeMap::values)
+    }
+
     /// Every set, in canonical order of the names.
     pub(crate) fn sets(&self) -> impl Iterator<Item = &Arc<Set>> {
         self.nodes.values().flat_map(BTreeMap::values)

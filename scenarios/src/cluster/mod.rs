@@ -8,7 +8,9 @@ mod garbage;
 mod ingress;
 mod kubelet;
 mod timing;
+mod webhook;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use engine::store::Store;
@@ -21,15 +23,25 @@ pub use timing::{ApiCounts, ClusterTiming};
 
 /// Starts everything but the engine. All of it reads and writes `store` directly: it stands next to the API server.
 ///
+/// `nameserver` is whom webhooks ask for the names of their providers.
+///
 /// # Errors
-/// When the ingress controller cannot listen.
-pub async fn start(world: &World, store: &Store, cluster: &Cluster) -> std::io::Result<()> {
+/// When the ingress controller or a webhook cannot listen.
+pub async fn start(
+    world: &World,
+    store: &Store,
+    cluster: &Cluster,
+    nameserver: Option<SocketAddr>,
+) -> std::io::Result<()> {
     kubelet::start(world, store, &cluster.kubelet);
     endpoints::start(world, store, &cluster.endpoints_delay);
     garbage::start(world, store);
     events::start(world, store, cluster.api.event_ttl);
     if !cluster.ingress.host.is_empty() {
         ingress::start(world, store, &cluster.ingress).await?;
+    }
+    for config in &cluster.webhooks {
+        webhook::start(world, store, config, nameserver).await?;
     }
     Ok(())
 }

@@ -247,6 +247,18 @@ fn check_hosts(scenario: &Scenario) -> Result<(), Missing> {
         named
             .extend(suspension.host.iter().map(|h| (format!("{}.host", name("suspensions", i)), h.as_str())));
     }
+    let dns = &scenario.dns;
+    for (i, nameserver) in dns.nameservers.iter().enumerate() {
+        let host = nameserver.host.as_deref().unwrap_or_default();
+        named.push((format!("dns.nameservers[{i}].host"), host));
+    }
+    named.extend(dns.doh.iter().map(|doh| ("dns.doh.host".to_owned(), doh.host.as_str())));
+    for (i, provider) in dns.providers.iter().enumerate() {
+        named.push((format!("dns.providers[{i}].host"), &provider.host));
+    }
+    for (i, webhook) in scenario.cluster.webhooks.iter().enumerate() {
+        named.push((format!("cluster.webhooks[{i}].host"), &webhook.host));
+    }
     for (i, perspective) in scenario.ca.config.perspectives.iter().enumerate() {
         named.push((format!("ca.config.perspectives[{i}].name"), &perspective.name));
     }
@@ -260,14 +272,24 @@ fn check_hosts(scenario: &Scenario) -> Result<(), Missing> {
     }
 }
 
-/// The server itself says whether it can serve the zones; it needs a world to be made in, but nothing of it.
+/// The server itself says whether it can serve the zones, and the providers whether they can write to them; they
+/// need a world to be made in, but nothing of it.
 fn check_zones(scenario: &Scenario) -> Result<(), Missing> {
-    let config = mock_dns::Config { zones: scenario.dns.zones.clone(), ..mock_dns::Config::default() };
+    let (config, providers) = (scenario.dns.config(), scenario.dns.providers.clone());
     let made = world::sim::run(world::sim::Config::default(), |world| async move {
-        mock_dns::Dns::new(world, config).err().map(|error| error.to_string())
+        let dns = match mock_dns::Dns::new(world, config) {
+            Ok(dns) => dns,
+            Err(error) => return Some(("dns.zones".to_owned(), error.to_string())),
+        };
+        for (i, provider) in providers.into_iter().enumerate() {
+            if let Err(error) = mock_dns::provider::Provider::new(&dns, provider.config) {
+                return Some((format!("dns.providers[{i}].config"), error.to_string()));
+            }
+        }
+        None
     });
     match made.map(|finished| finished.value) {
-        Ok(Some(message)) => Err(Missing { path: "dns.zones".to_owned(), message, help: None }),
+        Ok(Some((path, message))) => Err(Missing { path, message, help: None }),
         _ => Ok(()),
     }
 }

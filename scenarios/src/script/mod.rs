@@ -120,7 +120,7 @@ pub struct Link {
     pub loss_permille: u32,
 }
 
-/// The DNS server and its zones.
+/// The DNS server, its zones, and what stands in front of them.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct DnsServer {
@@ -128,6 +128,68 @@ pub struct DnsServer {
     pub host: String,
     /// Its zones.
     pub zones: Vec<mock_dns::Zone>,
+    /// Its nameservers, each on a host of its own, with the time until a change is seen there. Without any there
+    /// is one on the server's host.
+    pub nameservers: Vec<mock_dns::Nameserver>,
+    /// Zones that only some askers see.
+    pub views: Vec<mock_dns::View>,
+    /// Scripted answers.
+    pub rules: Vec<mock_dns::Rule>,
+    /// Who may change zones by UPDATE messages.
+    pub updates: mock_dns::Updates,
+    /// DNS over HTTPS.
+    pub doh: Option<Doh>,
+    /// The APIs through which records are written.
+    pub providers: Vec<DnsProvider>,
+}
+
+impl DnsServer {
+    /// The server's own configuration.
+    pub(crate) fn config(&self) -> mock_dns::Config {
+        mock_dns::Config {
+            zones: self.zones.clone(),
+            nameservers: self.nameservers.clone(),
+            views: self.views.clone(),
+            rules: self.rules.clone(),
+            updates: self.updates.clone(),
+            ..mock_dns::Config::default()
+        }
+    }
+}
+
+/// DNS over HTTPS, at `https://NAME/dns-query`. The engine trusts its certificate.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Doh {
+    /// Its host.
+    pub host: String,
+    /// The name in its certificate.
+    pub name: String,
+}
+
+/// A DNS provider: an API on port 80 of a host.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct DnsProvider {
+    /// Its host.
+    pub host: String,
+    /// Which API it has.
+    pub api: ProviderApi,
+    /// How it behaves.
+    #[serde(default)]
+    pub config: mock_dns::provider::ProviderConfig,
+}
+
+/// The APIs of providers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ProviderApi {
+    /// A plain one: JSON with a bearer token.
+    Rest,
+    /// DNSPod's own.
+    Dnspod,
+    /// Tencent Cloud's, to which DNSPod belongs.
+    Tencent,
 }
 
 /// The CA.
@@ -178,6 +240,33 @@ pub struct Cluster {
     pub endpoints_delay: Durations,
     /// The ingress controller.
     pub ingress: IngressController,
+    /// DNS-01 solvers behind the API server.
+    pub webhooks: Vec<Webhook>,
+}
+
+/// A DNS-01 solver behind the API server: the program that answers for an API group.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Webhook {
+    /// Its host.
+    pub host: String,
+    /// The group, as issuers name it (`groupName`).
+    pub group: String,
+    /// Which program it is, and with that its `solverName` and what its `config` may say.
+    pub plugin: Plugin,
+    /// The URL of the provider's API, for a program that does not learn it from its `config`.
+    #[serde(default)]
+    pub api: String,
+}
+
+/// The programs that a webhook can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Plugin {
+    /// `dnspod`: cert-manager-webhook-dnspod, over Tencent Cloud's API.
+    Dnspod,
+    /// `rest`: any provider with the plain API, by `config.url`.
+    Rest,
 }
 
 /// The API server.
@@ -306,6 +395,18 @@ pub struct Engine {
     pub nameservers: Vec<SocketAddr>,
     /// Its processes, and what befalls them.
     pub processes: Processes,
+    /// How its DNS-01 solver asks.
+    pub dns01: Dns01,
+}
+
+/// How the DNS-01 solver asks.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct Dns01 {
+    /// Whom it asks, `HOST:PORT` or an `https://` URL; empty: the engine's nameservers.
+    pub nameservers: Vec<String>,
+    /// The check asks them, too, instead of the nameservers of the zone.
+    pub recursive_only: bool,
 }
 
 impl Default for Engine {
@@ -321,6 +422,7 @@ impl Default for Engine {
             extra: BTreeMap::new(),
             nameservers: Vec::new(),
             processes: Processes::default(),
+            dns01: Dns01::default(),
         }
     }
 }

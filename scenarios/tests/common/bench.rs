@@ -57,7 +57,7 @@ impl Bench {
             json!({ "lister": { "all": { "lag": "1ms" } }, "handler": { "all": { "lag": "1ms" } } });
         let watches: Watches = serde_json::from_value(watches).unwrap();
         let timing = Arc::new(ClusterTiming::new(&api, &watches));
-        cluster::start(world, &store, &Cluster::default()).await.unwrap();
+        cluster::start(world, &store, &Cluster::default(), None).await.unwrap();
         let log = Arc::new(Memory::default());
         let bench = Bench { world: world.clone(), store, timing, log };
         bench.apply(manifest);
