@@ -144,9 +144,11 @@ pub struct Compat {
     pub self_check: SelfCheck,
     /// Image of the HTTP-01 solver pod.
     pub solver_image: &'static str,
-    /// The HTTP-01 solver's pod and ingress are those of newer releases: security context, no service account
-    /// token, node selector; `pathType: Exact`.
+    /// The HTTP-01 solver's pod is that of newer releases: security context, no service account token, node
+    /// selector (1.12 to 1.15).
     pub hardened_solver: bool,
+    /// The path of the HTTP-01 solver's Ingress has `pathType: Exact` (1.18).
+    pub solver_path_exact: bool,
     /// How long a DNS-01 record settles after the check has passed, before the CA is asked.
     pub dns01_settle: Duration,
     /// How often the nameservers of a DNS-01 question are tried.
@@ -159,6 +161,8 @@ pub struct Compat {
     /// The requests and issuers of other types than ACME.
     pub other_issuers: OtherIssuers,
 
+    /// What ingress-shim and gateway-shim make of their objects.
+    pub shims: Shims,
     /// Fields and features that the release knows.
     pub features: Features,
 }
@@ -275,6 +279,39 @@ pub struct VaultRules {
     pub no_auth: &'static str,
 }
 
+/// What ingress-shim and gateway-shim make of Ingresses and Gateways.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shims {
+    /// Which annotations become fields of a Certificate, and which fields of one are compared.
+    pub annotations: ShimAnnotations,
+    /// Hosts that are addresses become `ipAddresses` (1.15).
+    pub addresses: bool,
+    /// An object that is being deleted gets no Certificates any more (1.12).
+    pub skips_deleted: bool,
+    /// Annotations choose the `ingressClassName` and the parent references of the HTTP-01 solver, and an empty class
+    /// chooses none (1.19 to 1.21).
+    pub solver_overrides: bool,
+    /// Of a Gateway's listeners those without TLS, with TLS passed through, or named by `ignore-tls-listeners` are
+    /// passed over in silence (1.17 to 1.21).
+    pub selects_listeners: bool,
+    /// The label of an applyset stays with its object, and annotations that the configuration names are copied (1.17
+    /// to 1.20).
+    pub copies_with_care: bool,
+    /// An object that is gone leaves a line (up to 1.17).
+    pub logs_gone: bool,
+}
+
+/// Which annotations become fields of a Certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ShimAnnotations {
+    /// Common name, duration, renewal, usages.
+    Few,
+    /// Further ones for the subject, the private key, the history and the Secret (1.8 to 1.16).
+    Many,
+    /// Further names, too; and the lifetime is compared (1.17 to 1.21).
+    All,
+}
+
 /// What a release knows, beyond what all do. A field that a release does not know has no effect under it, as if
 /// its CRD had dropped it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -283,6 +320,10 @@ pub struct Features {
     pub ca_bundle: bool,
     /// `http01.ingress.ingressClassName` (1.12).
     pub ingress_class_name: bool,
+    /// `podTemplate.spec.imagePullSecrets` (1.13) and `securityContext` (1.16).
+    pub solver_pod_security: bool,
+    /// `podTemplate.spec.resources` (1.18).
+    pub solver_pod_resources: bool,
     /// Nameservers for the DNS-01 check given as `https://` (1.13).
     pub dns_over_https: bool,
     /// `spec.literalSubject` (1.15).

@@ -1,5 +1,6 @@
 //! The engine process: all controllers over one store.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use world::World;
@@ -15,8 +16,9 @@ use crate::issuers::IssuerOptions;
 use crate::leader::{Candidate, Elector};
 use crate::log::{Logger, Sink, catalogue as msg};
 use crate::recorder::Recorder;
+use crate::shims::ShimConfig;
 use crate::store::Store;
-use crate::{certificates, challenges, ingress_shim, issuers, legacy, orders, requests};
+use crate::{certificates, challenges, issuers, legacy, orders, requests, shims};
 
 /// How an engine process is started.
 #[derive(Debug, Clone)]
@@ -35,6 +37,12 @@ pub struct EngineConfig {
     pub cluster_resource_namespace: String,
     /// How the DNS-01 solver asks, and whom it has publish its records.
     pub dns01: dns01::Options,
+    /// Nameservers of the HTTP-01 self-check (`--acme-http01-solver-nameservers`); empty: those of the process.
+    pub http01_nameservers: Vec<SocketAddr>,
+    /// Gateway API: the gateway-shim, and HTTP-01 through HTTPRoutes (`--enable-gateway-api`).
+    pub gateway_api: bool,
+    /// What ingress-shim and gateway-shim take where an object does not say.
+    pub shims: ShimConfig,
 }
 
 impl Default for EngineConfig {
@@ -57,6 +65,9 @@ impl Default for EngineConfig {
             election: None,
             cluster_resource_namespace: "kube-system".to_owned(),
             dns01: dns01::Options::default(),
+            http01_nameservers: Vec::new(),
+            gateway_api: false,
+            shims: ShimConfig::default(),
         }
     }
 }
@@ -76,13 +87,13 @@ pub fn start(
     sink: Arc<dyn Sink>,
     config: EngineConfig,
 ) -> Result<(), BadTls> {
-    let compat = Arc::new(config.compat);
+    let compat = Arc::new(config.compat.clone());
     let client = Client::new(world, store, timing.clone(), "cert-manager")
         .with_rate_limit(compat.client_qps, compat.client_burst, compat.shared_rate_limit)
-        .with_identity(config.identity)
+        .with_identity(config.identity.clone())
         .with_server_side_apply(compat.server_side_apply);
     let nameservers = &config.acme.nameservers;
-    let dns01 = dns01::Settings::new(config.dns01, nameservers, &config.cluster_resource_namespace);
+    let dns01 = dns01::Settings::new(config.dns01.clone(), nameservers, &config.cluster_resource_namespace);
     let clients = AcmeClients::new(world, &config.acme, &compat)?;
     let context = Context {
         world: world.clone(),
@@ -94,13 +105,13 @@ pub fn start(
         dns01: Arc::new(dns01),
     };
     let options = IssuerOptions {
-        resource_namespace: config.cluster_resource_namespace,
-        http: config.acme,
+        resource_namespace: config.cluster_resource_namespace.clone(),
+        http: config.acme.clone(),
         user_agent: context.compat.user_agent,
         secrets: context.informers.lister(),
     };
-    let Some(candidate) = config.election else {
-        work(&context, &clients, &options);
+    let Some(candidate) = config.election.clone() else {
+        work(&context, &clients, &options, &config);
         return Ok(());
     };
     world.spawn("leader election", async move {
@@ -110,7 +121,7 @@ pub fn start(
         let times = context.compat.leader_election;
         let mut elector = Elector::new(&context.world, client, &context.recorder, log, times, candidate);
         elector.acquire().await;
-        work(&context, &clients, &options);
+        work(&context, &clients, &options, &config);
         elector.renew().await;
         log.error(&msg::LEADER_LOST, Some("leader election lost"), &[]);
         context.world.crash(context.world.host());
@@ -119,7 +130,7 @@ pub fn start(
 }
 
 /// Starts what a process does when it may.
-fn work(context: &Context, clients: &AcmeClients, options: &IssuerOptions) {
+fn work(context: &Context, clients: &AcmeClients, options: &IssuerOptions, config: &EngineConfig) {
     issuers::start(context, clients, options);
     match context.compat.design {
         Design::OneController(which) => legacy::start(context, clients, which),
@@ -127,8 +138,8 @@ fn work(context: &Context, clients: &AcmeClients, options: &IssuerOptions) {
             certificates::start(context, clients);
             requests::start(context, options);
             orders::start(context, clients);
-            challenges::start(context, clients);
-            ingress_shim::start(context);
+            challenges::start(context, clients, config);
+            shims::start(context, config);
         }
     }
     context.informers.start();

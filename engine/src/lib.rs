@@ -7,7 +7,7 @@
 //! | [`admission`] | what the API server fills in and refuses before it stores |
 //! | [`client`], [`informer`] | the way there and back, with what each way costs: call times, rate limit, two lags |
 //! | [`queue`], [`controller`] | work queues, workers, requeues |
-//! | `certificates`, `requests`, `orders`, `challenges`, `issuers`, `ingress_shim` | the controllers |
+//! | `certificates`, `requests`, `orders`, `challenges`, `issuers`, `shims` | the controllers |
 //! | `legacy` | the one controller of 0.2 and 0.5 |
 //! | [`acme`], `pki`, `signing` | the ACME client, X.509, and signing in the process itself |
 //! | [`leader`] | which of several processes works |
@@ -30,7 +30,6 @@ pub mod controller;
 pub mod describe;
 mod engine;
 pub mod informer;
-mod ingress_shim;
 mod issuers;
 pub mod leader;
 mod legacy;
@@ -41,9 +40,11 @@ pub mod pki;
 pub mod queue;
 pub mod recorder;
 mod requests;
+mod shims;
 mod signing;
 pub mod store;
 pub mod work;
 
 pub use challenges::dns01;
 pub use engine::{EngineConfig, start};
+pub use shims::ShimConfig;

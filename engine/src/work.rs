@@ -25,6 +25,7 @@ pub const PLACES: &[(&str, &str)] = &[
     ("challenges/ensurePod", "looking for the solver pod"),
     ("challenges/ensureService", "looking for the solver service"),
     ("challenges/ensureIngress", "looking for the solver ingress"),
+    ("challenges/ensureGatewayHTTPRoute", "looking for the solver HTTPRoute"),
     ("challenges/selfCheck", "between a failed self-check and the line that tells of it"),
     ("challenges/accepted", "between accepting a challenge and waiting for its authorization"),
     ("challenges/wait failed", "between the line of a failed wait and the requeue"),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use engine::EngineConfig;
 use engine::acme::ClientConfig;
 use engine::admission::Admission;
+use engine::api::ObjectReference;
 use engine::dns01;
 use engine::log::{Memory, render};
 use engine::store::{Names, Store};
@@ -106,8 +107,8 @@ fn run_keeping(loaded: &Loaded, options: &Options, keep: bool) -> Result<Whole, 
     Ok(match ran {
         Ok(mut finished) => {
             let trace = finished.trace.clone();
-            let objects = finished.value.as_ref().map(|remains| remains.store.all()).unwrap_or_default();
-            let kept = finished.value.as_mut().ok().and_then(|remains| remains.history.take());
+            let objects = finished.value.as_ref().map(|(remains, _)| remains.store.all()).unwrap_or_default();
+            let kept = finished.value.as_mut().ok().and_then(|(_, history)| history.take());
             let history = kept.map(|kept| kept.finish(scenario.clock.start));
             let record = record(loaded, &scenario, options, finished);
             Whole { record, trace: Some(trace), objects, history }
@@ -126,10 +127,10 @@ fn run_keeping(loaded: &Loaded, options: &Options, keep: bool) -> Result<Whole, 
 /// The report when the run did not begin, or was stopped.
 pub fn remains(loaded: &Loaded, options: &Options) -> Result<Remains, String> {
     let (_, ran) = go(loaded, options, false).map_err(|error| error.to_string())?;
-    ran.map_err(|stopped| stopped.to_string())?.value
+    ran.map_err(|stopped| stopped.to_string())?.value.map(|(remains, _)| remains)
 }
 
-type Ran = Result<Finished<Result<Remains, String>>, Box<Stopped>>;
+type Ran = Result<Finished<Result<(Remains, Option<Recording>), String>>, Box<Stopped>>;
 
 fn go(loaded: &Loaded, options: &Options, keep: bool) -> Result<(Scenario, Ran), RunError> {
     let scenario = script::apply(&loaded.scenario, &options.overrides)?;
@@ -162,8 +163,8 @@ fn repeat(loaded: &Loaded, options: &Options) -> String {
     command
 }
 
-/// What is left when a run is over.
-#[expect(missing_debug_implementations, reason = "whole servers")]
+/// A world that runs, and what is left of it in the end.
+#[derive(Clone)]
 pub struct Remains {
     /// The cluster's objects.
     pub store: Store,
@@ -178,7 +179,6 @@ pub struct Remains {
     /// The DNS providers, in the order of the script.
     pub providers: Vec<Provider>,
     starts: Arc<AtomicU64>,
-    history: Option<Recording>,
 }
 
 /// Sets the world up, lets it run until the script's end.
@@ -187,35 +187,57 @@ async fn rehearse(
     scenario: Scenario,
     objects: Vec<engine::api::Object>,
     keep_history: bool,
+) -> Result<(Remains, Option<Recording>), String> {
+    let running = set_up(&world, &scenario, &objects, keep_history).await?;
+    world.sleep(scenario.until.since(scenario.clock.start)).await;
+    Ok(running)
+}
+
+/// Sets up the world of a script in `world`, for who wants to look at it, or to take part, while it runs.
+///
+/// # Errors
+/// A part that cannot be started, and why.
+pub async fn begin(
+    world: &World,
+    scenario: &Scenario,
+    objects: &[engine::api::Object],
 ) -> Result<Remains, String> {
-    network(&world, &scenario);
+    set_up(world, scenario, objects, false).await.map(|(running, _)| running)
+}
+
+async fn set_up(
+    world: &World,
+    scenario: &Scenario,
+    objects: &[engine::api::Object],
+    keep_history: bool,
+) -> Result<(Remains, Option<Recording>), String> {
+    network(world, scenario);
     let names = Names::new(world.rng("api server names"), pinned_names(&scenario.cluster.api));
     let compat = scenario.engine.compat().map_err(|e| e.to_string())?;
-    let store = Store::new(&world, names, scenario.cluster.api.resource_version)
+    let store = Store::new(world, names, scenario.cluster.api.resource_version)
         .with_admission(Admission::new(&compat));
-    for object in &objects {
+    for object in objects {
         store.restore(object.clone()).map_err(|e| e.to_string())?;
     }
     let history = keep_history.then(|| Recording::start(&store));
-    let served = dns(&world, &scenario).await?;
+    let served = dns(world, scenario).await?;
     let nameserver = served.at;
-    let ca = ca(&world, &scenario, &objects, nameserver).await?;
-    backends(&world, &store, &scenario).await?;
-    cluster::start(&world, &store, &scenario.cluster, nameserver)
+    let ca = ca(world, scenario, objects, nameserver).await?;
+    backends(world, &store, scenario).await?;
+    cluster::start(world, &store, &scenario.cluster, nameserver)
         .await
         .map_err(|e| format!("cluster: {e}"))?;
     let timing = Arc::new(ClusterTiming::new(&scenario.cluster.api, &scenario.cluster.watch));
     let log = Arc::new(Memory::default());
-    let config = engine_config(&scenario, &served, ca.as_ref())?;
+    let config = engine_config(scenario, &served, ca.as_ref())?;
     let (shared, costs, sink) = (store.clone(), timing.clone(), log.clone());
     let launch = move |process: &World, election| {
         let config = EngineConfig { election, ..config.clone() };
         engine::start(process, &shared, costs.clone(), sink.clone(), config).map_err(|e| e.to_string())
     };
-    let starts = processes::start(&world, &scenario.engine, scenario.clock.start, launch)?;
-    world.sleep(scenario.until.since(scenario.clock.start)).await;
+    let starts = processes::start(world, &scenario.engine, scenario.clock.start, launch)?;
     let (dns, providers) = (served.dns, served.providers);
-    Ok(Remains { store, log, timing, ca, dns, providers, starts, history })
+    Ok((Remains { store, log, timing, ca, dns, providers, starts }, history))
 }
 
 fn network(world: &World, scenario: &Scenario) {
@@ -366,6 +388,16 @@ fn engine_config(
         ..EngineConfig::default()
     };
     config.identity.extra.clone_from(&script.extra);
+    config.http01_nameservers.clone_from(&script.http01_nameservers);
+    config.gateway_api = script.gateway_api;
+    if let Some(issuer) = &script.default_issuer {
+        config.shims.default_issuer = ObjectReference {
+            name: issuer.name.clone(),
+            kind: issuer.kind_or_default().to_owned(),
+            group: issuer.group_or_default().to_owned(),
+        };
+    }
+    config.shims.extra_annotations.clone_from(&script.extra_certificate_annotations);
     Ok(config)
 }
 
@@ -387,11 +419,11 @@ fn record(
     loaded: &Loaded,
     scenario: &Scenario,
     options: &Options,
-    finished: Finished<Result<Remains, String>>,
+    finished: Finished<Result<(Remains, Option<Recording>), String>>,
 ) -> RunRecord {
     let fingerprint = finished.trace.fingerprint();
     let remains = match finished.value {
-        Ok(remains) => remains,
+        Ok((remains, _)) => remains,
         Err(report) => return empty_record(loaded, options, Outcome::Stopped { report }, finished.elapsed),
     };
     let entries =

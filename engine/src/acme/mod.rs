@@ -11,6 +11,7 @@ mod error;
 mod jws;
 mod registry;
 pub mod renewal_info;
+pub mod tls_alpn;
 mod types;
 
 pub use call::CallLimits;

@@ -9,8 +9,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{
-    Certificate, CertificateRequest, Challenge, ClusterIssuer, Endpoints, Event, Ingress, Issuer, Lease,
-    ObjectMeta, Order, Pod, Secret, Service,
+    Certificate, CertificateRequest, Challenge, ClusterIssuer, Endpoints, Event, Gateway, HTTPRoute, Ingress,
+    Issuer, Lease, ObjectMeta, Order, Pod, Secret, Service,
 };
 
 /// A kind of object as a Rust type.
@@ -278,6 +278,8 @@ kinds! {
     Service            ""                     "services"            "service"            namespaced status;
     Endpoints          ""                     "endpoints"           "endpoints"          namespaced plain;
     Ingress            "networking.k8s.io"    "ingresses"           "ingress"            namespaced status;
+    Gateway            "gateway.networking.k8s.io" "gateways"       "gateway"            namespaced status;
+    HTTPRoute          "gateway.networking.k8s.io" "httproutes"     "httproute"          namespaced status;
     Event              ""                     "events"              "event"              namespaced plain;
     Lease              "coordination.k8s.io"  "leases"              "lease"              namespaced plain;
 }
@@ -364,7 +366,7 @@ mod tests {
         for kind in Kind::ALL {
             assert_eq!(kind.to_string().parse(), Ok(*kind));
         }
-        assert_eq!("Gateway".parse::<Kind>(), Err(UnknownKind("Gateway".into())));
+        assert_eq!("Gatewy".parse::<Kind>(), Err(UnknownKind("Gatewy".into())));
     }
 
     #[test]

@@ -8,13 +8,14 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::core::ServiceType;
+use super::gateway::ParentReference;
 use super::issuer::ServiceAccountRef;
 use super::meta::{LocalObjectReference, SecretKeySelector};
 use super::pod::{PodSecurityContext, ResourceRequirements, Toleration};
 use super::scalar::{GoDuration, RawJson};
 use super::serial::omit;
 
-/// One way to solve challenges: exactly one of `http01` and `dns01`.
+/// One way to solve challenges: exactly one of `http01`, `dns01` and `tlsALPN01`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct AcmeChallengeSolver {
@@ -27,6 +28,9 @@ pub struct AcmeChallengeSolver {
     /// Publish the key's digest in DNS.
     #[serde(skip_serializing_if = "omit")]
     pub dns01: Option<AcmeChallengeSolverDns01>,
+    /// Serve the key's digest in a TLS handshake. Rehearse's own: cert-manager has none.
+    #[serde(rename = "tlsALPN01", skip_serializing_if = "omit")]
+    pub tls_alpn01: Option<AcmeChallengeSolverTlsAlpn01>,
     /// Wait this long and skip the self-check (1.21 on).
     #[serde(skip_serializing_if = "omit")]
     pub wait_instead_of_self_check: Option<GoDuration>,
@@ -95,10 +99,40 @@ pub struct AcmeChallengeSolverHttp01GatewayHttpRoute {
     pub labels: BTreeMap<String, String>,
     /// The Gateways to attach to.
     #[serde(skip_serializing_if = "omit")]
-    pub parent_refs: Vec<RawJson>,
+    pub parent_refs: Vec<ParentReference>,
     /// Overrides for the solver pod.
     #[serde(skip_serializing_if = "omit")]
     pub pod_template: Option<AcmeChallengeSolverHttp01IngressPodTemplate>,
+}
+
+/// TLS-ALPN-01 (RFC 8737): through an Ingress whose controller passes TLS through.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct AcmeChallengeSolverTlsAlpn01 {
+    /// Through an Ingress.
+    #[serde(skip_serializing_if = "omit")]
+    pub ingress: Option<AcmeChallengeSolverTlsAlpn01Ingress>,
+}
+
+/// TLS-ALPN-01 through an Ingress: at most one of class and ingressClassName.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct AcmeChallengeSolverTlsAlpn01Ingress {
+    /// Type of the solver Service; absent: NodePort.
+    #[serde(skip_serializing_if = "omit")]
+    pub service_type: Option<ServiceType>,
+    /// `spec.ingressClassName` of the Ingress.
+    #[serde(skip_serializing_if = "omit")]
+    pub ingress_class_name: Option<String>,
+    /// The `kubernetes.io/ingress.class` annotation of the Ingress.
+    #[serde(skip_serializing_if = "omit")]
+    pub class: Option<String>,
+    /// Overrides for the solver pod.
+    #[serde(skip_serializing_if = "omit")]
+    pub pod_template: Option<AcmeChallengeSolverHttp01IngressPodTemplate>,
+    /// Additions to the solver Ingress, such as another controller's annotation for passing TLS through.
+    #[serde(skip_serializing_if = "omit")]
+    pub ingress_template: Option<AcmeChallengeSolverHttp01IngressTemplate>,
 }
 
 /// Overrides for the solver pod.

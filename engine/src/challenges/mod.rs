@@ -1,16 +1,20 @@
 //! challenges: proves control of one name, step by step: scheduled, presented, self-checked, accepted.
 
 pub mod dns01;
+mod ensure;
 mod http01;
+mod objects;
 mod scheduler;
 mod solvers;
 mod sync;
+mod tls_alpn01;
 
 use std::sync::Arc;
 
 use crate::acme::AcmeClients;
 use crate::api::Kind;
 use crate::controller::{self, Context};
+use crate::engine::EngineConfig;
 
 const NAME: &str = "challenges";
 
@@ -22,11 +26,11 @@ const QUALIFIED_FINALIZER: &str = "acme.cert-manager.io/finalizer";
 
 /// Starts the controller and its scheduler. It watches Challenges only: pods, services and ingresses are read
 /// from their caches, but no event of theirs wakes it.
-pub(crate) fn start(context: &Context, clients: &AcmeClients) {
+pub(crate) fn start(context: &Context, clients: &AcmeClients, config: &EngineConfig) {
     let context = context.named(NAME);
     let queue = context.queue(NAME, context.compat.backoff_acme);
     controller::watch_self(&context, NAME, Kind::Challenge, &queue);
     scheduler::start(&context);
-    let controller = sync::Challenges::new(&context, clients, &queue);
+    let controller = sync::Challenges::new(&context, clients, &queue, config);
     controller::start(&context, NAME, &queue, Arc::new(controller));
 }

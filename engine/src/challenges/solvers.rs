@@ -1,26 +1,27 @@
 //! The ways to prove control of a name, one per challenge type: which of them a Challenge needs is decided here.
 
-use super::{dns01, http01};
+use super::{NAME, dns01, http01, tls_alpn01};
 use crate::acme::AcmeClients;
 use crate::api::{AcmeChallengeType, Challenge};
-use crate::controller::{Context, SyncError, SyncResult};
+use crate::controller::{Context, SyncResult};
+use crate::engine::EngineConfig;
 use crate::log::Logger;
 
 /// All solvers of a process.
 pub(super) struct Solvers {
     http01: http01::Solver,
     dns01: dns01::Solver,
-}
-
-fn unsolved(type_: AcmeChallengeType) -> SyncResult {
-    Err(SyncError::Other(format!("no solver for {type_} in this engine yet")))
+    tls_alpn01: tls_alpn01::Solver,
+    log: Logger,
 }
 
 impl Solvers {
-    pub(super) fn new(context: &Context, clients: &AcmeClients) -> Self {
+    pub(super) fn new(context: &Context, clients: &AcmeClients, config: &EngineConfig) -> Self {
         Solvers {
-            http01: http01::Solver::new(context, clients.resolver()),
+            http01: http01::Solver::new(context, clients.resolver(), config),
             dns01: dns01::Solver::new(context, clients),
+            tls_alpn01: tls_alpn01::Solver::new(context, clients.resolver()),
+            log: context.named(NAME).log,
         }
     }
 
@@ -30,7 +31,9 @@ impl Solvers {
         match challenge.spec.type_ {
             AcmeChallengeType::Http01 => self.http01.present(&log.with_name("http01"), challenge).await,
             AcmeChallengeType::Dns01 => self.dns01.present(log, challenge).await,
-            other => unsolved(other),
+            AcmeChallengeType::TlsAlpn01 => {
+                self.tls_alpn01.present(&log.with_name("tlsalpn01"), challenge).await
+            }
         }
     }
 
@@ -41,16 +44,20 @@ impl Solvers {
                 self.http01.check(&log.with_name("http01").with_name("selfCheck"), challenge).await
             }
             AcmeChallengeType::Dns01 => self.dns01.check(log, challenge).await,
-            other => unsolved(other),
+            AcmeChallengeType::TlsAlpn01 => {
+                self.tls_alpn01.check(&log.with_name("tlsalpn01").with_name("selfCheck"), challenge).await
+            }
         }
     }
 
     /// Takes down what was presented.
     pub(super) async fn clean_up(&self, challenge: &Challenge) -> SyncResult {
+        let log = self.log.with_value("dnsName", challenge.spec.dns_name.clone());
+        let log = log.with_value("type", challenge.spec.type_.as_str()).with_resource(challenge);
         match challenge.spec.type_ {
-            AcmeChallengeType::Http01 => self.http01.clean_up(challenge).await,
+            AcmeChallengeType::Http01 => self.http01.clean_up(&log, challenge).await,
             AcmeChallengeType::Dns01 => self.dns01.clean_up(challenge).await,
-            other => unsolved(other),
+            AcmeChallengeType::TlsAlpn01 => self.tls_alpn01.clean_up(&log, challenge).await,
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::acme::{AcmeClient, AcmeClients, AcmeError};
 use crate::api::{Challenge, ChallengeStatus, GoDuration, Kind, ObjectKey, Resource as _, State, Time};
 use crate::compat::{CleanUp, Compat, FinalizerAdded, TransientError};
 use crate::controller::{Context, Reconcile, SyncError, SyncResult, not_in_cache};
+use crate::engine::EngineConfig;
 use crate::informer::Lister;
 use crate::log::{Logger, catalogue as msg};
 use crate::queue::WorkQueue;
@@ -120,14 +121,19 @@ fn readiness(
 }
 
 impl Challenges {
-    pub(super) fn new(context: &Context, clients: &AcmeClients, queue: &WorkQueue) -> Self {
+    pub(super) fn new(
+        context: &Context,
+        clients: &AcmeClients,
+        queue: &WorkQueue,
+        config: &EngineConfig,
+    ) -> Self {
         let challenges = context.informers.lister();
         Challenges {
             context: context.clone(),
             clients: clients.clone(),
             queue: queue.clone(),
             challenges,
-            solvers: Solvers::new(context, clients),
+            solvers: Solvers::new(context, clients, config),
         }
     }
 

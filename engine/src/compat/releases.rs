@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::{
     AccountKeyChange, Backoff, ChallengeLines, CleanUp, Compat, Design, EventComponent, Features, Finalizer,
     FinalizerAdded, LeaderElection, LogFormat, LoggerNames, NameserverTries, NonceRetry, OneController,
-    OrderPolls, OtherIssuers, PreferredChain, Scheduler, SelfCheck, Served, TransientError, VaultRules,
-    VenafiRules, ZoneCache,
+    OrderPolls, OtherIssuers, PreferredChain, Scheduler, SelfCheck, Served, ShimAnnotations, Shims,
+    TransientError, VaultRules, VenafiRules, ZoneCache,
 };
 use crate::api::{PrivateKeyRotationPolicy, Rules};
 use crate::log::places::Edition;
@@ -81,6 +81,7 @@ pub const V1_7: Compat = Compat {
     },
     solver_image: "quay.io/jetstack/cert-manager-acmesolver:v1.7.1",
     hardened_solver: false,
+    solver_path_exact: false,
     dns01_settle: secs(60),
     nameserver_tries: NameserverTries::OneMore,
     zone_cache: ZoneCache::ForEver,
@@ -120,9 +121,20 @@ pub const V1_7: Compat = Compat {
             field_type: "certificate request contains an invalid Venafi custom fields type",
         },
     },
+    shims: Shims {
+        annotations: ShimAnnotations::Few,
+        addresses: false,
+        skips_deleted: false,
+        solver_overrides: false,
+        selects_listeners: false,
+        copies_with_care: false,
+        logs_gone: true,
+    },
     features: Features {
         ca_bundle: false,
         ingress_class_name: false,
+        solver_pod_security: false,
+        solver_pod_resources: false,
         dns_over_https: false,
         literal_subject: false,
         other_names: false,
@@ -186,9 +198,12 @@ pub const V1_16: Compat = Compat {
         venafi: VenafiRules { oauth: true, ..V1_7.other_issuers.venafi },
         ..V1_7.other_issuers
     },
+    hardened_solver: true,
+    shims: Shims { annotations: ShimAnnotations::Many, addresses: true, skips_deleted: true, ..V1_7.shims },
     features: Features {
         ca_bundle: true,
         ingress_class_name: true,
+        solver_pod_security: true,
         dns_over_https: true,
         literal_subject: true,
         other_names: true,
@@ -220,7 +235,7 @@ pub const V1_21: Compat = Compat {
     clean_up: CleanUp::Retried,
     challenge_lines: ChallengeLines { gone: false, check_failed: false },
     solver_image: "quay.io/jetstack/cert-manager-acmesolver:v1.21.1",
-    hardened_solver: true,
+    solver_path_exact: true,
     zone_cache: ZoneCache::Ttl,
     stable_reasons: true,
     other_issuers: OtherIssuers {
@@ -251,7 +266,16 @@ pub const V1_21: Compat = Compat {
         },
         ..V1_16.other_issuers
     },
+    shims: Shims {
+        annotations: ShimAnnotations::All,
+        solver_overrides: true,
+        selects_listeners: true,
+        copies_with_care: true,
+        logs_gone: false,
+        ..V1_16.shims
+    },
     features: Features {
+        solver_pod_resources: true,
         profiles: true,
         renewal_windows: true,
         wait_instead_of_self_check: true,

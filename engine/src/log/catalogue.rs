@@ -123,14 +123,32 @@ catalogue! {
     // HTTP-01 solver
     POD_FOUND Info 0 "pod.go:59" "found one existing HTTP01 solver pod";
     POD_CREATE Info 2 "pod.go:71" "creating HTTP01 challenge solver pod";
-    PODS_MULTIPLE Info 2 "pod.go:0" "multiple challenge solver pods found for challenge. cleaning up all existing pods.";
+    PODS_MULTIPLE Info 2 "pod.go:63" "multiple challenge solver pods found for challenge. cleaning up all existing pods.";
     SERVICE_FOUND Info 0 "service.go:43" "found one existing HTTP01 solver Service for challenge resource";
-    SERVICE_CREATE Info 4 "service.go:0" "creating HTTP01 challenge solver service";
-    SERVICES_MULTIPLE Info 4 "service.go:0" "multiple challenge solver services found for challenge. cleaning up all existing services.";
+    SERVICE_CREATE Info 4 "service.go:55" "creating HTTP01 challenge solver service";
+    SERVICES_MULTIPLE Info 4 "service.go:47" "multiple challenge solver services found for challenge. cleaning up all existing services.";
     INGRESS_FOUND Info 0 "ingress.go:98" "found one existing HTTP01 solver ingress";
-    INGRESS_CREATE Info 4 "ingress.go:0" "creating HTTP01 challenge solver ingress";
+    INGRESS_CREATE Info 4 "ingress.go:118" "creating HTTP01 challenge solver ingress";
     INGRESSES_MULTIPLE Info 2 "ingress.go:110" "multiple challenge solver ingresses found for challenge. cleaning up all existing ingresses.";
-    FOREIGN_SOLVER_OBJECT Info 0 "pod.go:0" "found existing solver object for this challenge resource, however it does not have an appropriate OwnerReference referencing this challenge. Skipping it altogether.";
+    INGRESS_SERVICE_CHANGED Info 4 "ingress.go:102" "service name changed. cleaning up all existing ingresses.";
+    INGRESS_EDIT Info 4 "ingress.go:90" "adding solver paths to existing ingress resource";
+    NAMED_INGRESS_GONE Error 0 "ingress.go:315" "named ingress resource not found, skipping cleanup";
+    FOREIGN_POD Info 0 "pod.go:99" "found existing solver pod for this challenge resource, however it does not have an appropriate OwnerReference referencing this challenge. Skipping it altogether.";
+    FOREIGN_SERVICE Info 0 "service.go:82" "found existing solver pod for this challenge resource, however it does not have an appropriate OwnerReference referencing this challenge. Skipping it altogether.";
+    FOREIGN_INGRESS Info 0 "ingress.go:68" "found existing solver ingress for this challenge resource, however it does not have an appropriate OwnerReference referencing this challenge. Skipping it altogether.";
+    ROUTES_GET Info 0 "httproute.go:67" "getting httpRoutes for challenge";
+    ROUTE_CREATE Info 0 "httproute.go:47" "creating HTTPRoute for challenge";
+    ROUTE_FOUND Info 0 "httproute.go:55" "Found existing HTTPRoute for challenge";
+    ROUTE_EXTRA Info 0 "httproute.go:79" "Deleting extra HTTPRoute";
+    ROUTE_OUTDATED Info 0 "httproute.go:126" "HTTPRoute is out of date, updating";
+
+    // TLS-ALPN-01 solver: Rehearse's own, so there is no place in the release's source.
+    ALPN_POD_FOUND Info 0 "tlsalpn01.rs:0" "found one existing TLS-ALPN-01 solver pod";
+    ALPN_POD_CREATE Info 2 "tlsalpn01.rs:0" "creating TLS-ALPN-01 challenge solver pod";
+    ALPN_SERVICE_FOUND Info 0 "tlsalpn01.rs:0" "found one existing TLS-ALPN-01 solver Service for challenge resource";
+    ALPN_SERVICE_CREATE Info 4 "tlsalpn01.rs:0" "creating TLS-ALPN-01 challenge solver service";
+    ALPN_INGRESS_FOUND Info 0 "tlsalpn01.rs:0" "found one existing TLS-ALPN-01 solver ingress";
+    ALPN_INGRESS_CREATE Info 4 "tlsalpn01.rs:0" "creating TLS-ALPN-01 challenge solver ingress";
 
     // DNS-01 solver; the lines of wait.go are plain.
     DNS01_PRESENT_EXTERNAL Info 2 "dns.go:88" "presenting DNS01 challenge for domain";
@@ -171,8 +189,12 @@ catalogue! {
     // Rehearse's own.
     ACCOUNT_KEY_CHANGED Info 2 "setup.go:0" "changed the key of the ACME account";
 
-    // ingress-shim
+    // ingress-shim, gateway-shim
     INGRESS_GONE Error 0 "controller.go:102" "ingress in work queue no longer exists";
+    GATEWAY_GONE Error 0 "controller.go:100" "Gateway in work queue no longer exists";
+    SHIM_NO_ISSUER Error 0 "sync.go:106" "failed to determine issuer to be used for ingress resource";
+    SHIM_CERTIFICATE_UNOWNED Info 2 "sync.go:369" "certificate resource has no owner. refusing to update non-owned certificate resource for object";
+    SHIM_CERTIFICATE_FOREIGN Info 2 "sync.go:374" "certificate resource is not owned by this object. refusing to update non-owned certificate resource for object";
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod certificate;
 mod decide;
+mod overrides;
 mod required;
 mod solver;
 mod sync;

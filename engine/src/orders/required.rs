@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use super::overrides;
 use super::solver::{NoSolver, choose};
 use crate::api::hash::compute_name;
 use crate::api::{AcmeChallengeSolver, AcmeChallengeType, Challenge, ChallengeSpec, Order, State};
@@ -20,7 +21,7 @@ pub(super) fn required(
     open.map(|authorization| {
         let (solver, type_, challenge) = choose(solvers, authorization, &order.metadata.labels)?;
         let mut solver = solver.clone();
-        override_ingress(&mut solver, order);
+        overrides::apply(&mut solver, order, compat).map_err(NoSolver::Override)?;
         let key = key_authorization(&challenge.token);
         let key = match type_ {
             AcmeChallengeType::Http01 | AcmeChallengeType::TlsAlpn01 => key,
@@ -50,19 +51,6 @@ pub(super) fn required(
         Ok(challenge)
     })
     .collect()
-}
-
-/// Annotations of the Certificate that choose the ingress (copied down to the Order).
-fn override_ingress(solver: &mut crate::api::AcmeChallengeSolver, order: &Order) {
-    let Some(ingress) = solver.http01.as_mut().and_then(|h| h.ingress.as_mut()) else { return };
-    let annotations = &order.metadata.annotations;
-    if let Some(name) = annotations.get("acme.cert-manager.io/http01-override-ingress-name") {
-        ingress.name.clone_from(name);
-        ingress.class = None;
-    }
-    if let Some(class) = annotations.get("acme.cert-manager.io/http01-override-ingress-class") {
-        ingress.class = Some(class.clone());
-    }
 }
 
 #[cfg(test)]

@@ -6,10 +6,16 @@ use crate::api::{
     AcmeAuthorization, AcmeChallenge, AcmeChallengeSolver, AcmeChallengeType, CertificateDnsNameSelector,
 };
 
-/// No solver fits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("no configured challenge solvers can be used for this challenge")]
-pub(super) struct NoSolver;
+/// Why an authorization cannot be proved.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum NoSolver {
+    /// No solver fits.
+    #[error("no configured challenge solvers can be used for this challenge")]
+    NoneFits,
+    /// Annotations that change the solver are wrong.
+    #[error("{0}")]
+    Override(String),
+}
 
 /// How well a selector fits: exact names, then labels of the longest zone, then matched labels. More is better,
 /// and the first of equals wins.
@@ -46,6 +52,9 @@ fn type_of(solver: &AcmeChallengeSolver) -> Option<(AcmeChallengeType, &'static 
     match solver {
         AcmeChallengeSolver { http01: Some(_), .. } => Some((AcmeChallengeType::Http01, "http-01")),
         AcmeChallengeSolver { dns01: Some(_), .. } => Some((AcmeChallengeType::Dns01, "dns-01")),
+        AcmeChallengeSolver { tls_alpn01: Some(_), .. } => {
+            Some((AcmeChallengeType::TlsAlpn01, "tls-alpn-01"))
+        }
         _ => None,
     }
 }
@@ -68,7 +77,7 @@ pub(super) fn choose<'a>(
             best = Some((score, (solver, type_, challenge)));
         }
     }
-    best.map(|(_, choice)| choice).ok_or(NoSolver)
+    best.map(|(_, choice)| choice).ok_or(NoSolver::NoneFits)
 }
 
 #[cfg(test)]

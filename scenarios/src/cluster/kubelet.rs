@@ -10,12 +10,16 @@ use std::sync::Arc;
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
+use engine::acme::tls_alpn;
 use engine::api::{
     ConditionStatus, Container, Kind, Object, ObjectKey, Pod, PodCondition, PodPhase, Resource as _, Time,
 };
+use engine::pki::PkiError;
 use engine::store::{ChangeType, Store};
 use world::World;
+use world::tls::Acceptor;
 
+use super::proxy::host_of;
 use crate::script::{InTurn, Kubelet};
 
 const FIRST_POD_IP: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 42, 0, 10));
@@ -62,10 +66,11 @@ async fn run(world: &World, store: &Store, pod: &Pod, ip: IpAddr) {
     let Some(net) = world.sim_net() else { return };
     net.add_host(world.host(), [ip]);
     for container in &pod.spec.containers {
-        if let Some(solver) = AcmeSolver::of(container)
-            && let Ok(listener) = world.listen(SocketAddr::new(ip, solver.port)).await
-        {
-            let serve = world::http::serve(world.clone(), listener, None, solver.router());
+        let Some(solver) = AcmeSolver::of(container) else { continue };
+        // A container that cannot start is no reason for this pod to be the cluster's last.
+        let Ok(tls) = solver.acceptor(world) else { continue };
+        if let Ok(listener) = world.listen(SocketAddr::new(ip, solver.port)).await {
+            let serve = world::http::serve(world.clone(), listener, tls, solver.router());
             world.spawn("acmesolver", serve);
         }
     }
@@ -91,7 +96,14 @@ struct AcmeSolver {
     domain: String,
     token: String,
     key: String,
+    /// Shows the key in a TLS handshake instead of over HTTP.
+    tls_alpn: bool,
+    /// Knows that an IPv6 address stands in brackets in a Host header.
+    knows_brackets: bool,
 }
+
+/// The solvers that do not.
+const WITHOUT_BRACKETS: [&str; 2] = [":v1.7.1", ":v1.16.5"];
 
 impl AcmeSolver {
     fn of(container: &Container) -> Option<Self> {
@@ -105,7 +117,24 @@ impl AcmeSolver {
             domain: (*args.get("domain")?).to_owned(),
             token: (*args.get("token")?).to_owned(),
             key: (*args.get("key")?).to_owned(),
+            tls_alpn: container.args.iter().any(|arg| arg == "--tls-alpn"),
+            knows_brackets: !WITHOUT_BRACKETS.iter().any(|tag| container.image.ends_with(tag)),
         })
+    }
+
+    /// The certificate of tls-alpn-01, for who speaks its protocol and no other (RFC 8737 section 3).
+    fn acceptor(&self, world: &World) -> Result<Option<Acceptor>, PkiError> {
+        if !self.tls_alpn {
+            return Ok(None);
+        }
+        let identity = tls_alpn::identity(world, &self.domain, &self.key)?;
+        let asked = tls_alpn::server_name(&self.domain);
+        let acceptor = Acceptor::resolving(world, move |name, protocols| {
+            let fits = name == Some(&asked) && protocols == [tls_alpn::PROTOCOL.as_bytes()];
+            fits.then(|| identity.clone())
+        });
+        let acceptor = acceptor.map_err(|error| PkiError(error.to_string()))?;
+        Ok(Some(acceptor.with_alpn(&[tls_alpn::PROTOCOL])))
     }
 
     fn router(self) -> Router {
@@ -117,11 +146,16 @@ impl AcmeSolver {
     }
 
     fn answer(&self, uri: &Uri, headers: &HeaderMap) -> Response {
+        if self.tls_alpn {
+            // Nothing is said after the handshake.
+            return StatusCode::NOT_FOUND.into_response();
+        }
         if matches!(uri.path(), "/" | "/healthz") {
             return StatusCode::OK.into_response();
         }
         let host = headers.get(header::HOST).and_then(|h| h.to_str().ok()).unwrap_or_default();
-        let host = host.split(':').next().unwrap_or_default();
+        let host =
+            if self.knows_brackets { host_of(host) } else { host.split(':').next().unwrap_or_default() };
         let token = uri.path().strip_prefix("/.well-known/acme-challenge/");
         if host != self.domain || token != Some(self.token.as_str()) {
             return StatusCode::NOT_FOUND.into_response();

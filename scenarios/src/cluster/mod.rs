@@ -1,12 +1,15 @@
-//! The simulated cluster around the engine: what an API server, a kubelet, an ingress controller and the garbage
-//! collector do, and how long they take.
+//! The simulated cluster around the engine: what an API server, a kubelet, ingress and gateway controllers and the
+//! garbage collector do, and how long they take.
 
 mod endpoints;
 mod events;
 pub mod external;
 mod garbage;
+mod gateway;
 mod ingress;
 mod kubelet;
+mod proxy;
+mod secure;
 mod timing;
 mod webhook;
 
@@ -26,7 +29,7 @@ pub use timing::{ApiCounts, ClusterTiming};
 /// `nameserver` is whom webhooks ask for the names of their providers.
 ///
 /// # Errors
-/// When the ingress controller or a webhook cannot listen.
+/// When an ingress controller, the gateway controller or a webhook cannot listen.
 pub async fn start(
     world: &World,
     store: &Store,
@@ -37,8 +40,12 @@ pub async fn start(
     endpoints::start(world, store, &cluster.endpoints_delay);
     garbage::start(world, store);
     events::start(world, store, cluster.api.event_ttl);
-    if !cluster.ingress.host.is_empty() {
-        ingress::start(world, store, &cluster.ingress).await?;
+    let ingresses = [&cluster.ingress].into_iter().chain(&cluster.further_ingresses);
+    for controller in ingresses.filter(|controller| !controller.host.is_empty()) {
+        ingress::start(world, store, controller).await?;
+    }
+    if !cluster.gateway.host.is_empty() {
+        gateway::start(world, store, &cluster.gateway).await?;
     }
     for config in &cluster.webhooks {
         webhook::start(world, store, config, nameserver).await?;

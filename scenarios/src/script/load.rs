@@ -228,11 +228,15 @@ fn check_hosts(scenario: &Scenario) -> Result<(), Missing> {
         ("dns.host".to_owned(), &scenario.dns.host),
         ("ca.host".to_owned(), &scenario.ca.host),
         ("cluster.ingress.host".to_owned(), &scenario.cluster.ingress.host),
+        ("cluster.gateway.host".to_owned(), &scenario.cluster.gateway.host),
     ];
     let vaults = scenario.backends.vaults.iter().enumerate();
     named.extend(vaults.map(|(i, v)| (format!("backends.vaults[{i}].host"), v.host.as_str())));
     let venafis = scenario.backends.venafis.iter().enumerate();
     named.extend(venafis.map(|(i, v)| (format!("backends.venafis[{i}].host"), v.host.as_str())));
+    for (i, ingress) in scenario.cluster.further_ingresses.iter().enumerate() {
+        named.push((format!("cluster.furtherIngresses[{i}].host"), &ingress.host));
+    }
     for (i, link) in scenario.links.iter().enumerate() {
         named.extend(link.from.iter().map(|h| (format!("links[{i}].from"), h.as_str())));
         named.extend(link.to.iter().map(|h| (format!("links[{i}].to"), h.as_str())));

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use engine::api::Kind;
+use engine::api::{Kind, ObjectReference};
 use engine::client::Verb;
 use engine::compat::switches::{self, SWITCHES, SwitchError};
 use engine::compat::{Compat, RELEASES, V1_21};
@@ -242,6 +242,10 @@ pub struct Cluster {
     pub ingress: IngressController,
     /// DNS-01 solvers behind the API server.
     pub webhooks: Vec<Webhook>,
+    /// Ingress controllers of other classes.
+    pub further_ingresses: Vec<IngressController>,
+    /// The gateway controller.
+    pub gateway: GatewayController,
 }
 
 /// A DNS-01 solver behind the API server: the program that answers for an API group.
@@ -267,6 +271,18 @@ pub enum Plugin {
     Dnspod,
     /// `rest`: any provider with the plain API, by `config.url`.
     Rest,
+}
+
+/// The gateway controller.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct GatewayController {
+    /// Its host; empty: there is none.
+    pub host: String,
+    /// The `gatewayClassName` that it serves. Empty: all.
+    pub class: String,
+    /// From a change until its routes show it.
+    pub sync_delay: Durations,
 }
 
 /// The API server.
@@ -301,7 +317,7 @@ impl Default for Api {
 pub struct CallRule {
     /// Who calls: a controller's name.
     pub actor: Option<String>,
-    /// `create`, `update`, `updateStatus`, `apply` or `delete`.
+    /// `get`, `create`, `update`, `updateStatus`, `apply` or `delete`.
     pub verb: Option<Verb>,
     /// On which kind.
     pub kind: Option<String>,
@@ -357,6 +373,8 @@ pub struct IngressController {
     pub class: String,
     /// From a change until its routes show it.
     pub sync_delay: Durations,
+    /// Every request on port 80 is sent to https, that of a challenge, too.
+    pub redirect_to_https: bool,
 }
 
 /// How an ingress controller answers while a route is not complete.
@@ -397,6 +415,14 @@ pub struct Engine {
     pub processes: Processes,
     /// How its DNS-01 solver asks.
     pub dns01: Dns01,
+    /// Nameservers of the HTTP-01 self-check (`--acme-http01-solver-nameservers`); empty: its own.
+    pub http01_nameservers: Vec<SocketAddr>,
+    /// Gateway API (`--enable-gateway-api`).
+    pub gateway_api: bool,
+    /// Issuer of Ingresses that ask for a certificate and name none (`--default-issuer-name`, `-kind`, `-group`).
+    pub default_issuer: Option<ObjectReference>,
+    /// Annotations of Ingresses that are copied to Certificates (`--extra-certificate-annotations`).
+    pub extra_certificate_annotations: Vec<String>,
 }
 
 /// How the DNS-01 solver asks.
@@ -423,6 +449,10 @@ impl Default for Engine {
             nameservers: Vec::new(),
             processes: Processes::default(),
             dns01: Dns01::default(),
+            http01_nameservers: Vec::new(),
+            gateway_api: false,
+            default_issuer: None,
+            extra_certificate_annotations: Vec::new(),
         }
     }
 }

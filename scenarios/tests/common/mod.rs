@@ -2,6 +2,7 @@
 #![allow(dead_code, clippy::unwrap_used, reason = "tests; each target uses its part")]
 
 pub(crate) mod bench;
+pub(crate) mod live;
 
 use std::path::Path;
 

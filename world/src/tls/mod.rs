@@ -6,9 +6,11 @@
 //! use ring's provider.
 
 mod client;
+mod hello;
 mod server;
 
 pub use client::{Alert, Connector, DialError, Stage, TlsError, reverse_name};
+pub use hello::{Hello, read_hello};
 pub use server::{Acceptor, Identity};
 
 use std::cell::RefCell;

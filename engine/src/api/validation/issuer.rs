@@ -1,9 +1,9 @@
 //! Issuer and ClusterIssuer, and the solvers that Challenges copy from them.
 
 use super::super::{
-    AcmeChallengeSolver, AcmeChallengeSolverDns01, AcmeChallengeSolverHttp01, AcmeIssuer, CaIssuer,
-    Dns01AzureDns, Dns01Cloudflare, Dns01Rfc2136, IssuerSpec, SecretKeySelector, ServiceType, VaultAuth,
-    VaultIssuer, VenafiIssuer,
+    AcmeChallengeSolver, AcmeChallengeSolverDns01, AcmeChallengeSolverHttp01, AcmeChallengeSolverTlsAlpn01,
+    AcmeIssuer, CaIssuer, Dns01AzureDns, Dns01Cloudflare, Dns01Rfc2136, IssuerSpec, SecretKeySelector,
+    ServiceType, VaultAuth, VaultIssuer, VenafiIssuer,
 };
 use super::Rules;
 use super::field::{Errors, Path};
@@ -91,7 +91,7 @@ fn acme(config: &AcmeIssuer, rules: &Rules, path: &Path, errors: &mut Errors) {
 
 /// Checks one solver.
 pub(super) fn solver(config: &AcmeChallengeSolver, rules: &Rules, path: &Path, errors: &mut Errors) {
-    let present = [config.http01.is_some(), config.dns01.is_some()];
+    let present = [config.http01.is_some(), config.dns01.is_some(), config.tls_alpn01.is_some()];
     match present.iter().filter(|present| **present).count() {
         0 => errors.required(path.clone(), "no solver type configured"),
         1 => {}
@@ -102,6 +102,9 @@ pub(super) fn solver(config: &AcmeChallengeSolver, rules: &Rules, path: &Path, e
     }
     if let Some(config) = &config.dns01 {
         dns01(config, rules, &path.child("dns01"), errors);
+    }
+    if let Some(config) = &config.tls_alpn01 {
+        tls_alpn01(config, &path.child("tlsALPN01"), errors);
     }
 }
 
@@ -135,6 +138,18 @@ fn http01(config: &AcmeChallengeSolverHttp01, rules: &Rules, path: &Path, errors
         (Some(_), Some(_)) => errors.required(path.clone(), "only 1 HTTP01 solver type may be configured"),
         _ => {}
     }
+}
+
+fn tls_alpn01(config: &AcmeChallengeSolverTlsAlpn01, path: &Path, errors: &mut Errors) {
+    let path = path.child("ingress");
+    let Some(ingress) = &config.ingress else {
+        errors.required(path, "no TLS-ALPN-01 solver type configured");
+        return;
+    };
+    if ingress.class.is_some() && ingress.ingress_class_name.is_some() {
+        errors.forbidden(path.clone(), "only one of 'ingressClassName' or 'class' should be specified");
+    }
+    service_type(ingress.service_type, &path, errors);
 }
 
 fn service_type(service_type: Option<ServiceType>, path: &Path, errors: &mut Errors) {

@@ -2,25 +2,26 @@
 
 use std::net::IpAddr;
 
-use world::http::Url;
+use world::http::{Scheme, Url};
 
 use super::Solver;
+use super::ingress::challenge_path;
 use crate::api::Challenge;
 use crate::controller::{SyncError, SyncResult};
 use crate::log::Logger;
 use crate::work::place;
 
-/// Redirects that are followed.
-const REDIRECTS_MAX: usize = 10;
-/// How much of a wrong body is shown.
+/// Redirects that are followed, less one: the answer of the last request may not be one.
+const REQUESTS_MAX: u32 = 10;
+/// How many bytes of a wrong body are shown.
 const BODY_SHOWN: usize = 24;
 
 impl Solver {
     /// Presents again (what the caches do not show yet is made once more), then asks for the key.
     pub(in super::super) async fn check(&self, log: &Logger, challenge: &Challenge) -> SyncResult {
         self.present(&log.with_name("http01"), challenge).await?;
-        let world = &self.context.world;
-        let compat = self.context.compat.self_check;
+        let world = &self.objects.context.world;
+        let compat = self.objects.context.compat.self_check;
         let passes = async {
             for pass in 1..=compat.passes {
                 self.request(challenge).await?;
@@ -39,62 +40,131 @@ impl Solver {
         checked
     }
 
+    /// One request, with the redirects that follow from it, within one time limit.
     async fn request(&self, challenge: &Challenge) -> SyncResult {
-        let mut url = self_check_url(challenge);
-        for _ in 0..=REDIRECTS_MAX {
-            let parsed: Url = url.parse().map_err(|error| failed(&url, &error))?;
-            let limit = self.context.compat.self_check.request_limit;
-            let answer = match self.context.world.timeout(limit, self.http.get(&parsed)).await {
+        let first = self_check_url(challenge);
+        let mut url = first.clone();
+        let due =
+            self.objects.context.world.monotonic() + self.objects.context.compat.self_check.request_limit;
+        for number in 1.. {
+            let parsed: Url = url.parse().map_err(|error| failed(&first, &url, &error))?;
+            let left = due.since(self.objects.context.world.monotonic());
+            let answer = match self.objects.context.world.timeout(left, self.http.get(&parsed)).await {
                 Ok(Ok(answer)) => answer,
-                Ok(Err(error)) => return Err(failed(&url, &error)),
+                Ok(Err(error)) => return Err(failed(&first, &url, &error)),
                 Err(_) => {
                     let text = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)";
-                    return Err(failed(&url, &text));
+                    return Err(failed(&first, &url, &text));
                 }
             };
             let status = answer.status.as_u16();
             if let (301 | 302 | 303 | 307 | 308, Some(location)) = (status, answer.header("location")) {
                 url = absolute(&parsed, location);
+                if number == REQUESTS_MAX {
+                    return Err(failed(&first, &url, &"stopped after 10 redirects"));
+                }
                 continue;
             }
-            if status != 200 {
-                return Err(SyncError::Other(format!("wrong status code '{status}', expected '200'")));
-            }
-            let body = String::from_utf8_lossy(&answer.body);
-            let body = body.trim();
-            if body == challenge.spec.key {
-                return Ok(());
-            }
-            let shown = match body.char_indices().nth(BODY_SHOWN) {
-                Some((end, _)) => format!("{}... (truncated)", &body[..end]),
-                None => body.to_owned(),
-            };
-            return Err(SyncError::Other(format!(
-                "did not get expected response when querying endpoint, expected {:?} but got: {shown}",
-                challenge.spec.key
-            )));
+            return judge(status, &answer.body, &challenge.spec.key).map_err(SyncError::Other);
         }
-        Err(failed(&url, &"stopped after 10 redirects"))
+        Ok(())
     }
+}
+
+/// Whether an answer has the key, and nothing but the key.
+fn judge(status: u16, body: &[u8], key: &str) -> Result<(), String> {
+    if status != 200 {
+        return Err(format!("wrong status code '{status}', expected '200'"));
+    }
+    if body == key.as_bytes() {
+        return Ok(());
+    }
+    let shown = match body.get(..BODY_SHOWN) {
+        Some(start) if body.len() > BODY_SHOWN => {
+            format!("{}... (truncated)", String::from_utf8_lossy(start).trim())
+        }
+        _ => String::from_utf8_lossy(body).into_owned(),
+    };
+    Err(format!("did not get expected response when querying endpoint, expected {key:?} but got: {shown}"))
 }
 
 fn self_check_url(challenge: &Challenge) -> String {
     let name = &challenge.spec.dns_name;
     let host = match name.parse::<IpAddr>() {
-        Ok(IpAddr::V6(ip)) => format!("[{ip}]"),
+        // As it is written: only the brackets are added.
+        Ok(IpAddr::V6(_)) => format!("[{name}]"),
         _ => name.clone(),
     };
-    format!("http://{host}/.well-known/acme-challenge/{}", challenge.spec.token)
+    format!("http://{host}{}", challenge_path(challenge))
 }
 
+/// Where a Location header leads (RFC 3986 section 5, the forms that servers send).
 fn absolute(base: &Url, location: &str) -> String {
-    if location.starts_with('/') {
+    let scheme = if base.scheme == Scheme::Http { "http" } else { "https" };
+    if location.starts_with("//") {
+        format!("{scheme}:{location}")
+    } else if location.starts_with('/') {
         Url { path: location.to_owned(), ..base.clone() }.to_string()
-    } else {
+    } else if location.contains("://") {
         location.to_owned()
+    } else {
+        let path = base.path.split(['?', '#']).next().unwrap_or_default();
+        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        Url { path: format!("{folder}/{location}"), ..base.clone() }.to_string()
     }
 }
 
-fn failed(url: &str, error: &dyn std::fmt::Display) -> SyncError {
-    SyncError::Other(format!("failed to perform self check GET request '{url}': Get \"{url}\": {error}"))
+/// `first` is what was asked for, `last` where the redirects have led.
+fn failed(first: &str, last: &str, error: &dyn std::fmt::Display) -> SyncError {
+    SyncError::Other(format!("failed to perform self check GET request '{first}': Get \"{last}\": {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_key_alone_will_do() {
+        assert_eq!(judge(200, b"token.key", "token.key"), Ok(()));
+        let error = |status, body: &str| judge(status, body.as_bytes(), "token.key").unwrap_err();
+        assert_eq!(error(503, "token.key"), "wrong status code '503', expected '200'");
+        let unexpected =
+            "did not get expected response when querying endpoint, expected \"token.key\" but got: ";
+        assert_eq!(error(200, "token.key\n"), format!("{unexpected}token.key\n"), "not even a newline");
+        assert_eq!(error(200, &"x".repeat(24)), format!("{unexpected}{}", "x".repeat(24)));
+        assert_eq!(error(200, &"x".repeat(25)), format!("{unexpected}{}... (truncated)", "x".repeat(24)));
+        let page = "<html>\n<head>          \n     <title>";
+        assert_eq!(error(200, page), format!("{unexpected}<html>\n<head>... (truncated)"), "blanks are cut");
+        // Bytes are counted, not characters.
+        assert_eq!(
+            error(200, &"\u{e9}".repeat(13)),
+            format!("{unexpected}{}... (truncated)", "\u{e9}".repeat(12))
+        );
+    }
+
+    #[test]
+    fn addresses_of_the_sixth_version_are_in_brackets() {
+        let url = |name: &str| {
+            let mut c = Challenge::default();
+            c.spec.dns_name = name.into();
+            c.spec.token = "t".into();
+            self_check_url(&c)
+        };
+        assert_eq!(url("a.test"), "http://a.test/.well-known/acme-challenge/t");
+        assert_eq!(url("10.0.0.1"), "http://10.0.0.1/.well-known/acme-challenge/t");
+        assert_eq!(url("2001:db8::1"), "http://[2001:db8::1]/.well-known/acme-challenge/t");
+    }
+
+    #[test]
+    fn locations_of_all_forms() {
+        let base: Url = "https://a.test:8443/x/y?q=1".parse().unwrap();
+        for (location, url) in [
+            ("http://b.test/z", "http://b.test/z"),
+            ("/z", "https://a.test:8443/z"),
+            ("//b.test/z", "https://b.test/z"),
+            ("z", "https://a.test:8443/x/z"),
+        ] {
+            assert_eq!(absolute(&base, location), url);
+        }
+    }
 }

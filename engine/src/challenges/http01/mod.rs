@@ -1,201 +1,166 @@
-//! The HTTP-01 solver: a pod that answers, a service and an ingress that lead to it, and the self-check.
+//! The HTTP-01 solver: a pod that answers, a service and an Ingress or HTTPRoute that lead to it, and the self-check.
 
 mod check;
-mod objects;
+mod ingress;
+mod route;
 
-use std::sync::Arc;
+use std::net::SocketAddr;
+use std::time::Duration;
 
 use world::http::Client as HttpClient;
 use world::resolver::Resolver;
+use world::tls::Connector;
 
-use crate::api::{Challenge, Ingress, Kind, Pod, Resource, Service};
+use super::ensure::{Kinds, Objects, Words, aggregate};
+use super::objects::HTTP01;
+use crate::api::{Challenge, HTTPRoute, Ingress, Kind, ObjectKey};
 use crate::controller::{Context, SyncError, SyncResult, not_in_cache};
+use crate::engine::EngineConfig;
 use crate::informer::Lister;
-use crate::log::{Logger, Message, catalogue as msg};
+use crate::log::{Logger, catalogue as msg};
 use crate::store::ApiError;
-use crate::work::place;
 
-/// Presents, checks and cleans up. What exists it reads from the caches, so that an object that was made a moment
-/// ago may be made again.
+/// How long one of the solver's own nameservers is waited for.
+const OWN_NAMESERVER_LIMIT: Duration = Duration::from_secs(3);
+
+/// Presents, checks and cleans up.
 pub(super) struct Solver {
-    context: Context,
-    pods: Lister<Pod>,
-    services: Lister<Service>,
-    ingresses: Lister<Ingress>,
+    objects: Objects,
+    routes: Lister<HTTPRoute>,
     http: HttpClient,
+    gateway_api: bool,
 }
 
-/// The words and lines of one kind of solver object.
-struct Words {
-    logger: &'static str,
-    found: &'static Message,
-    create: &'static Message,
-    multiple: &'static Message,
-    multiple_error: &'static str,
-}
-
-const POD: Words = Words {
-    logger: "ensurePod",
-    found: &msg::POD_FOUND,
-    create: &msg::POD_CREATE,
-    multiple: &msg::PODS_MULTIPLE,
-    multiple_error: "multiple existing challenge solver pods found and cleaned up. retrying challenge sync",
-};
-
-const SERVICE: Words = Words {
-    logger: "ensureService",
-    found: &msg::SERVICE_FOUND,
-    create: &msg::SERVICE_CREATE,
-    multiple: &msg::SERVICES_MULTIPLE,
-    multiple_error: "multiple existing challenge solver services found and cleaned up. retrying challenge sync",
-};
-
-const INGRESS: Words = Words {
-    logger: "ensureIngress",
-    found: &msg::INGRESS_FOUND,
-    create: &msg::INGRESS_CREATE,
-    multiple: &msg::INGRESSES_MULTIPLE,
-    multiple_error: "multiple existing challenge solver ingresses found and cleaned up. retrying challenge sync",
+const KINDS: Kinds = Kinds {
+    pod: Words {
+        logger: "ensurePod",
+        found: &msg::POD_FOUND,
+        create: &msg::POD_CREATE,
+        multiple: &msg::PODS_MULTIPLE,
+        multiple_error: "multiple existing challenge solver pods found and cleaned up. retrying challenge sync",
+        foreign: &msg::FOREIGN_POD,
+        changed: None,
+    },
+    service: Words {
+        logger: "ensureService",
+        found: &msg::SERVICE_FOUND,
+        create: &msg::SERVICE_CREATE,
+        multiple: &msg::SERVICES_MULTIPLE,
+        multiple_error: "multiple existing challenge solver services found and cleaned up. retrying challenge sync",
+        foreign: &msg::FOREIGN_SERVICE,
+        changed: None,
+    },
+    ingress: Words {
+        logger: "ensureIngress",
+        found: &msg::INGRESS_FOUND,
+        create: &msg::INGRESS_CREATE,
+        multiple: &msg::INGRESSES_MULTIPLE,
+        multiple_error: "multiple existing challenge solver ingresses found and cleaned up. retrying challenge sync",
+        foreign: &msg::FOREIGN_INGRESS,
+        changed: Some(&msg::INGRESS_SERVICE_CHANGED),
+    },
+    shape: &HTTP01,
 };
 
 impl Solver {
-    pub(super) fn new(context: &Context, resolver: Resolver) -> Self {
+    pub(super) fn new(context: &Context, process: Resolver, config: &EngineConfig) -> Self {
+        let resolver = self_check_resolver(context, process, &config.http01_nameservers);
         let http = HttpClient::new(&context.world, resolver).without_keep_alive();
+        // Redirects to https may lead to hosts whose certificate is what this is about.
+        let http = match Connector::unverified(&context.world) {
+            Ok(tls) => http.with_tls(tls),
+            Err(_) => http,
+        };
         Solver {
-            pods: context.informers.lister(),
-            services: context.informers.lister(),
-            ingresses: context.informers.lister(),
+            objects: Objects::new(context, &KINDS),
+            routes: context.informers.lister(),
             http: http.with_user_agent(context.compat.user_agent),
-            context: context.clone(),
+            gateway_api: config.gateway_api,
         }
     }
 
     /// Makes what is missing. An error with the service leaves the ingress for the next time.
     pub(super) async fn present(&self, log: &Logger, challenge: &Challenge) -> SyncResult {
-        let image = self.context.compat.solver_image;
-        let pod = self.ensure(log, &POD, &self.pods, challenge, || objects::pod(challenge, image)).await;
-        let service =
-            self.ensure(log, &SERVICE, &self.services, challenge, || objects::service(challenge)).await;
-        match (pod, service) {
-            (Ok(_), Ok(service)) => self.ensure_ingress(log, challenge, &service.metadata.name).await,
-            (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error),
-            (Err(pod), Err(service)) => Err(SyncError::Other(format!("[{pod}, {service}]"))),
-        }
+        let (pod, service) = self.objects.pod_and_service(log, challenge).await;
+        let led = match service {
+            Err(error) => Err(error),
+            Ok(service) => self.lead(log, challenge, &service).await,
+        };
+        aggregate(pod.into_iter().chain(led.err()))
     }
 
-    /// Finds the one object of a kind that belongs to the challenge, or makes it. Several are one too many:
-    /// all go, and the sync starts over.
-    async fn ensure<R: Resource>(
-        &self,
-        log: &Logger,
-        words: &Words,
-        lister: &Lister<R>,
-        challenge: &Challenge,
-        make: impl FnOnce() -> R,
-    ) -> Result<Arc<R>, SyncError> {
-        let log = log.with_name(words.logger);
-        // Where the n-th look spends its time is for the scenario to say.
-        self.context.world.work(place(&format!("challenges/{}", words.logger))).await;
-        let mut found = self.existing(&log, lister, challenge);
-        match (found.pop(), found.is_empty()) {
-            (Some(only), true) => {
-                log.with_related_resource(only.as_ref()).info(words.found, &[]);
-                Ok(only)
-            }
-            (Some(_), false) => {
-                log.info(words.multiple, &[]);
-                self.delete_all(lister, challenge).await?;
-                Err(SyncError::other(words.multiple_error))
-            }
-            (None, _) => {
-                log.info(words.create, &[]);
-                Ok(self.context.client.create(make()).await?)
-            }
+    /// Leads requests to `service`, the way that the issuer says.
+    async fn lead(&self, log: &Logger, challenge: &Challenge, service: &str) -> SyncResult {
+        let cannot = |why: &str| {
+            let key = ObjectKey::of(&challenge.metadata);
+            SyncError::Other(format!("couldn't Present challenge {key}: {why}"))
+        };
+        if ingress::config(challenge).is_some() {
+            return match ingress::edited_in_place(challenge) {
+                Some(name) => self.add_path(log, challenge, name, service).await,
+                None => {
+                    let compat = self.objects.context.compat.as_ref();
+                    let make = || ingress::ingress(challenge, service, compat);
+                    self.objects.ensure_ingress(log, challenge, service, make).await
+                }
+            };
         }
-    }
-
-    async fn ensure_ingress(&self, log: &Logger, challenge: &Challenge, service: &str) -> SyncResult {
-        let named = objects::ingress_config(challenge).map(|i| i.name.clone()).filter(|n| !n.is_empty());
-        if let Some(name) = named {
-            return self.add_path(challenge, &name, service).await;
+        match route::config(challenge) {
+            Some(_) if !self.gateway_api => Err(cannot("gateway api is not enabled")),
+            Some(config) => self.ensure_route(log, challenge, config, service).await,
+            None => Err(cannot("no Ingress nor Gateway HTTP01 solvers were specified")),
         }
-        let make = || objects::ingress(challenge, service);
-        let ingress = self.ensure(log, &INGRESS, &self.ingresses, challenge, make).await?;
-        if objects::leads_to(&ingress, service) {
-            return Ok(());
-        }
-        self.delete_all(&self.ingresses, challenge).await?;
-        Err(SyncError::other(
-            "service name changed, existing challenge solver ingresses found and cleaned up. retrying challenge sync",
-        ))
     }
 
     /// An ingress of the user's own gets the path in front of its others.
-    async fn add_path(&self, challenge: &Challenge, name: &str, service: &str) -> SyncResult {
-        let key = crate::api::ObjectKey::new(challenge.metadata.namespace.as_str(), name);
+    async fn add_path(&self, log: &Logger, challenge: &Challenge, name: &str, service: &str) -> SyncResult {
+        log.with_name(KINDS.ingress.logger).info(&msg::INGRESS_EDIT, &[]);
+        let key = ObjectKey::new(challenge.metadata.namespace.as_str(), name);
         let missing = || SyncError::Other(not_in_cache(Kind::Ingress, &key));
-        let ingress = self.ingresses.get(&key).ok_or_else(missing)?;
-        if let Some(edited) = objects::with_path(&ingress, challenge, service) {
-            self.context.client.update(edited).await?;
-        }
-        Ok(())
-    }
-
-    /// The cached objects with the challenge's labels that it controls.
-    fn existing<R: Resource>(&self, log: &Logger, lister: &Lister<R>, challenge: &Challenge) -> Vec<Arc<R>> {
-        let labels = objects::labels(challenge);
-        let labelled = lister.list(|o| {
-            o.meta().namespace == challenge.metadata.namespace
-                && labels.iter().all(|(key, value)| o.meta().labels.get(key) == Some(value))
-        });
-        let (own, foreign): (Vec<_>, Vec<_>) =
-            labelled.into_iter().partition(|o| o.meta().is_controlled_by(&challenge.metadata.uid));
-        for object in foreign {
-            log.with_related_resource(object.as_ref()).info(&msg::FOREIGN_SOLVER_OBJECT, &[]);
-        }
-        own
-    }
-
-    async fn delete_all<R: Resource>(&self, lister: &Lister<R>, challenge: &Challenge) -> SyncResult {
-        let uid = &challenge.metadata.uid;
-        let labels = objects::labels(challenge);
-        let own = lister.list(|o| {
-            o.meta().is_controlled_by(uid)
-                && labels.iter().all(|(key, value)| o.meta().labels.get(key) == Some(value))
-        });
-        for object in own {
-            match self.context.client.delete::<R>(&object.key()).await {
-                Ok(()) | Err(ApiError::NotFound { .. }) => {}
-                Err(error) => return Err(error.into()),
-            }
+        let ingress = self.objects.ingresses.get(&key).ok_or_else(missing)?;
+        let context = &self.objects.context;
+        if let Some(edited) = ingress::with_path(&ingress, challenge, service, &context.compat) {
+            context.client.update(edited).await?;
         }
         Ok(())
     }
 
     /// Removes what was made: pods, services, ingresses, in this order.
-    pub(super) async fn clean_up(&self, challenge: &Challenge) -> SyncResult {
-        let mut errors = Vec::new();
-        errors.extend(self.delete_all(&self.pods, challenge).await.err());
-        errors.extend(self.delete_all(&self.services, challenge).await.err());
-        errors.extend(self.clean_up_ingresses(challenge).await.err());
-        match errors.as_slice() {
-            [] => Ok(()),
-            [only] => Err(only.clone()),
-            several => {
-                let texts: Vec<_> = several.iter().map(ToString::to_string).collect();
-                Err(SyncError::Other(format!("[{}]", texts.join(", "))))
+    pub(super) async fn clean_up(&self, log: &Logger, challenge: &Challenge) -> SyncResult {
+        let mut errors = self.objects.delete_pods_and_services(log, challenge).await;
+        let ingresses = match ingress::edited_in_place(challenge) {
+            Some(name) => self.remove_path(log, challenge, name).await,
+            None if ingress::config(challenge).is_some() => {
+                self.objects.delete_ingresses(log, challenge).await
             }
-        }
+            None => Ok(()),
+        };
+        errors.extend(ingresses.err());
+        aggregate(errors)
     }
 
-    async fn clean_up_ingresses(&self, challenge: &Challenge) -> SyncResult {
-        let named = objects::ingress_config(challenge).map(|i| i.name.clone()).filter(|n| !n.is_empty());
-        let Some(name) = named else { return self.delete_all(&self.ingresses, challenge).await };
-        let key = crate::api::ObjectKey::new(challenge.metadata.namespace.as_str(), name);
-        let Some(ingress) = self.ingresses.get(&key) else { return Ok(()) };
-        if let Some(edited) = objects::without_path(&ingress, challenge) {
-            self.context.client.update(edited).await?;
-        }
+    /// Puts the user's ingress back. It is read from the API server: of several challenges that share it each would
+    /// write over what the one before has put back, if it went by the cache.
+    async fn remove_path(&self, log: &Logger, challenge: &Challenge, name: &str) -> SyncResult {
+        let client = &self.objects.context.client;
+        let key = ObjectKey::new(challenge.metadata.namespace.as_str(), name);
+        let ingress = match client.get::<Ingress>(&key).await {
+            Err(error @ ApiError::NotFound { .. }) => {
+                log.error(&msg::NAMED_INGRESS_GONE, Some(&error.to_string()), &[]);
+                return Ok(());
+            }
+            found => found?,
+        };
+        client.update(ingress::without_path(&ingress, challenge)).await?;
         Ok(())
+    }
+}
+
+/// The solver's own nameservers, if it has some, or those of the process.
+fn self_check_resolver(context: &Context, process: Resolver, own: &[SocketAddr]) -> Resolver {
+    if own.is_empty() {
+        process
+    } else {
+        Resolver::new(&context.world, own.to_vec()).with_timeout(OWN_NAMESERVER_LIMIT)
     }
 }
