@@ -83,6 +83,22 @@ pub struct Compat {
     pub rotation_default: PrivateKeyRotationPolicy,
     /// How many CertificateRequests a Certificate keeps that does not say.
     pub revision_history_default: Option<u32>,
+    /// The policy chains, their texts, and the order and names of the fields that are compared.
+    pub checks: Checks,
+    /// Failures in a row are counted in `status.failedIssuanceAttempts` (1.8), and the back-off has its newer text.
+    pub counts_failures: bool,
+    /// An issued certificate that cannot be used (unreadable, for another key, expired) fails the issuance (1.21).
+    /// Before, the sync fails and is repeated.
+    pub checks_issued: bool,
+    /// key-manager asks the API server, not its cache, for the name of the next key's Secret, takes one that is there
+    /// already, and of several keeps the one that the status names (1.21).
+    pub live_next_key: bool,
+    /// A key that may not be replaced and does not fit gives an event of its own, `CannotRegenerateKey` (1.8).
+    pub cannot_regenerate_event: bool,
+    /// What certificates-issuing writes into a Secret besides key and chain, and keeps true afterwards.
+    pub secret_care: SecretCare,
+    /// Certificates that are being deleted are left alone (1.17).
+    pub skips_deleted: bool,
 
     // ACME.
     /// Time limit of one ACME call (`None`: none of its own).
@@ -340,10 +356,38 @@ pub struct Features {
     pub profiles: bool,
     /// `spec.renewal` (1.21).
     pub renewal_windows: bool,
+    /// `spec.signatureAlgorithm` (1.18).
+    pub signature_algorithm: bool,
+    /// `keystores.jks.alias` and `keystores.pkcs12.profile` (1.14).
+    pub keystore_options: bool,
+    /// `keystores.*.password` in clear (1.18).
+    pub keystore_passwords: bool,
+    /// Requests carry basic constraints (gate `UseCertificateRequestBasicConstraints`, off).
+    pub basic_constraints_in_request: bool,
     /// `solvers[].waitInsteadOfSelfCheck` (1.21).
     pub wait_instead_of_self_check: bool,
     /// Renewal by the CA's suggestion, RFC 9773 (1.21, gate `ACMEUseARI`, off).
     pub ari: bool,
+}
+
+/// The checks of a Certificate's Secret and requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checks {
+    /// Seven of them for the trigger, five for readiness (1.7).
+    Initial,
+    /// Nine for both, with other texts: whose Secret it is and which request its key belongs to are checked, too (1.8 to
+    /// 1.12).
+    Extended,
+}
+
+/// What certificates-issuing does for a Secret besides key and chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecretCare {
+    /// Labels and annotations of `secretTemplate` are kept true (1.7).
+    Template,
+    /// So are those of cert-manager itself, output formats, owner reference and key stores; annotations tell the
+    /// whole subject (1.8 to 1.13).
+    Everything,
 }
 
 /// Which controllers a release has.

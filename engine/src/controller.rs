@@ -63,6 +63,8 @@ pub struct Context {
     pub log: Logger,
     /// What the DNS-01 solver was started with.
     pub(crate) dns01: Arc<crate::dns01::Settings>,
+    /// Target Secrets are owned by their Certificate (`--enable-certificate-owner-ref`).
+    pub certificate_owner_ref: bool,
 }
 
 impl Context {

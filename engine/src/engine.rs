@@ -43,6 +43,8 @@ pub struct EngineConfig {
     pub gateway_api: bool,
     /// What ingress-shim and gateway-shim take where an object does not say.
     pub shims: ShimConfig,
+    /// Target Secrets are owned by their Certificate, and go with it (`--enable-certificate-owner-ref`).
+    pub certificate_owner_ref: bool,
 }
 
 impl Default for EngineConfig {
@@ -68,6 +70,7 @@ impl Default for EngineConfig {
             http01_nameservers: Vec::new(),
             gateway_api: false,
             shims: ShimConfig::default(),
+            certificate_owner_ref: false,
         }
     }
 }
@@ -101,6 +104,7 @@ pub fn start(
         recorder: Recorder::start(world, client.as_actor("event-recorder")),
         client,
         log: Logger::new(world, sink, config.verbosity).for_release(&compat),
+        certificate_owner_ref: config.certificate_owner_ref,
         compat,
         dns01: Arc::new(dns01),
     };

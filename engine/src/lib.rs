@@ -45,6 +45,7 @@ mod signing;
 pub mod store;
 pub mod work;
 
+pub use certificates::renew;
 pub use challenges::dns01;
 pub use engine::{EngineConfig, start};
 pub use shims::ShimConfig;

@@ -188,7 +188,8 @@ fn by_hand(world: &World, name: &str, annotation: Option<&str>) -> (Object, Stri
     let mut request = CertificateRequest::default();
     request.metadata.name = name.to_owned();
     request.metadata.namespace = "app".to_owned();
-    request.spec.request = pki::make_request(&certificate, &key).unwrap().into();
+    request.spec.request =
+        pki::make_request(&certificate, &key, &engine::compat::V1_21.features).unwrap().into();
     request.spec.issuer_ref.name = "self".to_owned();
     request.spec.issuer_ref.kind = "Issuer".to_owned();
     request.spec.issuer_ref.group = "cert-manager.io".to_owned();

@@ -37,10 +37,15 @@ pub fn compute_name(prefix: &str, object: &impl Serialize) -> String {
 
 /// The first 52 characters of a name that is as long or longer, without non-alphanumerics at the end.
 pub fn shorten_to_52(name: &str) -> &str {
-    if name.len() < 52 {
+    shorten(name, 52)
+}
+
+/// The same for any length.
+pub fn shorten(name: &str, length: usize) -> &str {
+    if name.len() < length {
         return name;
     }
-    let cut = name.char_indices().nth(52).map_or(name, |(end, _)| &name[..end]);
+    let cut = name.char_indices().nth(length).map_or(name, |(end, _)| &name[..end]);
     cut.trim_end_matches(|c: char| !c.is_ascii_alphanumeric())
 }
 

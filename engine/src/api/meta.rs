@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::managed::ManagedFieldsEntry;
 use super::scalar::{Ignored, Time, resource_version};
 use super::serial::omit;
 
@@ -50,9 +51,9 @@ pub struct ObjectMeta {
     /// Who must let it go before it is deleted.
     #[serde(skip_serializing_if = "omit")]
     pub finalizers: Vec<String>,
-    /// Read and dropped: who set which field.
-    #[serde(skip_serializing)]
-    pub managed_fields: Ignored,
+    /// Who set which field by server-side apply.
+    #[serde(skip_serializing_if = "omit")]
+    pub managed_fields: Vec<ManagedFieldsEntry>,
     /// Read and dropped: the URL of the object, up to Kubernetes 1.19.
     #[serde(skip_serializing)]
     pub self_link: Ignored,

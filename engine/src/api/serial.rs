@@ -29,6 +29,9 @@ macro_rules! string_enum {
         }
 
         impl $name {
+            /// All of them.
+            pub const ALL: &'static [$name] = &[ $( $name::$variant, )+ ];
+
             /// The text in JSON.
             pub const fn as_str(self) -> &'static str {
                 match self { $( $name::$variant => $text, )+ }

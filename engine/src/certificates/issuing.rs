@@ -2,13 +2,19 @@
 
 use std::sync::Arc;
 
-use world::PrivateKey;
+use world::{PrivateKey, Timestamp};
 
+use super::policies::{Input, has_no_pair};
+use super::secret::SecretData;
+use super::upkeep::Upkeep;
 use super::{
-    ANNOTATION_CERTIFICATE_NAME, CA_CRT, CONDITION_DENIED, CONDITION_ISSUING, CONDITION_READY, Caches,
-    TLS_CRT, TLS_KEY, begin, next_revision, requests_of, target_key, target_secret,
+    ANNOTATION_TEMPORARY, CONDITION_DENIED, CONDITION_INVALID_REQUEST, CONDITION_ISSUING, CONDITION_READY,
+    Caches, begin, keystores, next_revision, requests_of, secret, target_key, target_secret, upkeep,
 };
-use crate::api::{Certificate, CertificateRequest, ConditionStatus, Kind, ObjectKey, Secret, Time};
+use crate::api::{
+    Certificate, CertificateRequest, Condition, ConditionStatus, Kind, ObjectKey, Resource as _, Secret, Time,
+};
+use crate::compat::{Compat, SecretCare};
 use crate::conditions::{self, condition, is_true, put, remove, transition};
 use crate::controller::{self, Context, Reconcile, SyncError, SyncResult};
 use crate::log::catalogue as msg;
@@ -35,6 +41,8 @@ pub(crate) fn start(context: &Context) {
 /// What a request means for its Certificate.
 #[derive(Debug, PartialEq, Eq)]
 enum Outcome {
+    /// Nobody has begun with it.
+    Untouched,
     /// It is still under way.
     Pending,
     /// It failed before this issuance began: request-manager will delete it.
@@ -45,46 +53,92 @@ enum Outcome {
     Issued,
 }
 
-fn outcome(request: &CertificateRequest, certificate: &Certificate) -> Outcome {
-    let failed = |c: &crate::api::Condition| {
-        let started = condition(certificate, CONDITION_ISSUING).and_then(|c| c.last_transition_time);
-        match (request.status.failure_time, started) {
-            (Some(failed), Some(started)) if failed < started => Outcome::FailedEarlier,
-            _ => Outcome::Failed { reason: c.reason.clone(), message: c.message.clone() },
+/// The releases before 1.12 take a request that is not ready for denied only while nobody has begun with it, and do
+/// not know of invalid ones.
+fn outcome(request: &CertificateRequest, certificate: &Certificate, compat: &Compat) -> Outcome {
+    let ready = condition(request, CONDITION_READY);
+    let started = condition(certificate, CONDITION_ISSUING).and_then(|c| c.last_transition_time);
+    let earlier = matches!((request.status.failure_time, started), (Some(f), Some(s)) if f < s);
+    if earlier && ready.is_some_and(|c| c.reason == "Failed") {
+        return Outcome::FailedEarlier;
+    }
+    let is_true = |type_: &str| condition(request, type_).filter(|c| c.status == ConditionStatus::True);
+    let refused = match (compat.refused_requests_fail, ready) {
+        (true, _) => is_true(CONDITION_DENIED).or_else(|| is_true(CONDITION_INVALID_REQUEST)),
+        (false, None) => is_true(CONDITION_DENIED),
+        (false, Some(_)) => None,
+    };
+    let failed = refused.or_else(|| ready.filter(|c| c.reason == "Failed"));
+    match (failed, ready) {
+        (Some(c), _) => Outcome::Failed { reason: c.reason.clone(), message: c.message.clone() },
+        (None, Some(ready)) if ready.reason == "Issued" => Outcome::Issued,
+        (None, Some(_)) => Outcome::Pending,
+        (None, None) => Outcome::Untouched,
+    }
+}
+
+/// Why an issued certificate cannot be used, in the words of 1.21.
+fn unusable(request: &CertificateRequest, key: &PrivateKey, now: Timestamp) -> Option<String> {
+    let leaf = match pki::leaf(request.status.certificate.as_slice()) {
+        Ok(leaf) => leaf,
+        Err(error) => {
+            return Some(format!("Issuer returned an invalid certificate: failed to decode: {error}"));
         }
     };
-    match condition(request, CONDITION_READY) {
-        Some(ready) if ready.reason == "Failed" => failed(ready),
-        Some(ready) if ready.reason == "Issued" => Outcome::Issued,
-        Some(_) => Outcome::Pending,
-        None => match condition(request, CONDITION_DENIED) {
-            Some(denied) if denied.status == ConditionStatus::True => failed(denied),
-            _ => Outcome::Pending,
-        },
+    if leaf.public_key != *key.public() {
+        let text = "Issuer returned a certificate with a public key that does not match the CSR. This usually \
+                    indicates a misconfigured issuer.";
+        return Some(text.to_owned());
     }
+    (now > leaf.not_after).then(|| {
+        format!(
+            "Issuer returned an already expired certificate (notAfter: {}). This usually indicates an expired CA \
+             certificate in the issuer.",
+            leaf.not_after.rfc3339_secs()
+        )
+    })
 }
 
 impl Issuing {
     async fn reconcile(&self, key: &ObjectKey) -> SyncResult {
-        let Some(certificate) = self.caches.certificates.get(key) else { return Ok(()) };
+        let Some(certificate) = self.caches.certificate(key) else { return Ok(()) };
         if !is_true(certificate.as_ref(), CONDITION_ISSUING) {
-            return self.keep_secret_labelled(&certificate).await;
+            return self.keep(&certificate).await;
         }
-        let Some((_, private_key)) = self.caches.next_private_key(&certificate) else { return Ok(()) };
+        let compat = &self.context.compat;
+        let Some((secret, private_key)) = self.caches.next_private_key(&certificate) else { return Ok(()) };
         let requests = requests_of(&self.caches.requests, &certificate, next_revision(&certificate));
         let [request] = requests.as_slice() else { return Ok(()) };
-        if !pki::request_violations(&request.spec, &certificate.spec).is_ok_and(|v| v.is_empty()) {
+        let fields = pki::request_violations(&request.spec, &certificate.spec, compat);
+        if !fields.map_err(SyncError::other)?.is_empty() {
             return Ok(());
         }
-        match outcome(request, &certificate) {
-            Outcome::Pending => Ok(()),
+        let log = self.context.log.with_value("key", key.to_string());
+        let outcome = outcome(request, &certificate, compat);
+        if matches!(outcome, Outcome::Issued | Outcome::Pending) {
+            let csr = pki::request(request.spec.request.as_slice()).map_err(SyncError::other)?;
+            if csr.public_key != *private_key.public() {
+                let log = log.with_resource(secret.as_ref());
+                log.info(&msg::NEXT_KEY_OF_ANOTHER_REQUEST, &[]);
+                return Ok(());
+            }
+        }
+        match outcome {
+            Outcome::Untouched => Ok(()),
+            Outcome::Pending => self.issue_temporary(&certificate, &private_key).await,
             Outcome::FailedEarlier => {
-                let log = self.context.log.with_value("key", key.to_string());
-                log.info(&msg::FAILED_REQUEST_FROM_PREVIOUS_ISSUANCE, &[]);
+                log.with_resource(request.as_ref()).info(&msg::FAILED_REQUEST_FROM_PREVIOUS_ISSUANCE, &[]);
                 Ok(())
             }
             Outcome::Failed { reason, message } => self.fail(&certificate, &reason, &message).await,
-            Outcome::Issued => self.issue(&certificate, request, &private_key).await,
+            Outcome::Issued => match unusable(request, &private_key, self.context.world.now()) {
+                None => self.issue(&certificate, request, &private_key).await,
+                Some(why) if compat.checks_issued => {
+                    self.fail(&certificate, "InvalidCertificate", &why).await
+                }
+                // A good pair is never replaced by a bad one, in no release.
+                Some(why) => Err(SyncError::Other(why)),
+            },
         }
     }
 
@@ -93,9 +147,15 @@ impl Issuing {
         let message =
             format!("The certificate request has failed to complete and will be retried: {message}");
         let wanted = conditions::new(CONDITION_ISSUING, ConditionStatus::False, reason, message.clone());
+        let wanted = Condition { observed_generation: certificate.metadata.generation, ..wanted };
         let condition = transition(&self.context.world, &self.context.log, certificate, wanted).await;
+        let counts = self.context.compat.counts_failures;
         let change = |c: &mut Certificate| {
             c.status.last_failure_time = Some(now);
+            if counts {
+                let before = certificate.status.failed_issuance_attempts.unwrap_or_default();
+                c.status.failed_issuance_attempts = Some(before.saturating_add(1));
+            }
             put(c, &condition);
         };
         self.context.client.update_status(certificate, change).await?;
@@ -109,18 +169,14 @@ impl Issuing {
         request: &CertificateRequest,
         key: &PrivateKey,
     ) -> SyncResult {
-        let leaf = pki::leaf(request.status.certificate.as_slice()).map_err(SyncError::other)?;
-        if leaf.public_key != *key.public() {
-            return Err(SyncError::other(
-                "the issued certificate's public key does not match the next private key",
-            ));
-        }
+        let content = SecretData::issued(certificate, request, pki::encode_key(key, &certificate.spec));
         // The Secret first: a status that says "issued" must find the certificate there.
-        self.write_secret(certificate, request, key, &leaf).await?;
+        self.write_secret(certificate, &content).await?;
         let revision = next_revision(certificate);
         let change = |c: &mut Certificate| {
             c.status.revision = Some(revision);
             c.status.last_failure_time = None;
+            c.status.failed_issuance_attempts = None;
             remove(c, CONDITION_ISSUING);
         };
         self.context.client.update_status(certificate, change).await?;
@@ -129,68 +185,62 @@ impl Issuing {
         Ok(())
     }
 
-    async fn write_secret(
-        &self,
-        certificate: &Certificate,
-        request: &CertificateRequest,
-        key: &PrivateKey,
-        leaf: &pki::Leaf,
-    ) -> SyncResult {
-        let target = target_key(certificate);
-        let apply = |stored: Option<&Secret>| {
-            let mut secret = stored.cloned().unwrap_or_default();
-            secret.metadata.namespace.clone_from(&target.namespace);
-            secret.metadata.name.clone_from(&target.name);
-            if secret.type_.is_empty() {
-                secret.type_ = "kubernetes.io/tls".into();
-            }
-            secret.data.insert(TLS_KEY.into(), pki::encode_key(key, &certificate.spec).into());
-            secret.data.insert(TLS_CRT.into(), request.status.certificate.clone());
-            if !request.status.ca.is_empty() {
-                secret.data.insert(CA_CRT.into(), request.status.ca.clone());
-            }
-            set_annotations(&mut secret, certificate, leaf);
-            secret
+    /// A certificate to start with, if the Certificate wants one and the Secret has no usable pair.
+    async fn issue_temporary(&self, certificate: &Certificate, key: &PrivateKey) -> SyncResult {
+        if certificate.metadata.annotations.get(ANNOTATION_TEMPORARY).is_none_or(|value| value != "true") {
+            return Ok(());
+        }
+        let (world, compat) = (&self.context.world, &self.context.compat);
+        let secret = target_secret(&self.caches.secrets, certificate);
+        let input =
+            Input { compat, certificate, secret: secret.as_deref(), current_request: None, now: world.now() };
+        if !has_no_pair(&input) {
+            return Ok(());
+        }
+        let made =
+            pki::make_temporary(world, certificate, key, &compat.features).map_err(SyncError::other)?;
+        let content = SecretData {
+            private_key: pki::encode_key(key, &certificate.spec).into(),
+            certificate: made.into(),
+            certificate_name: certificate.metadata.name.clone(),
+            ..SecretData::default()
         };
-        self.context.client.apply(&target, apply).await?;
+        self.write_secret(certificate, &content).await?;
+        self.context.recorder.normal(certificate, "Issuing", "Issued temporary certificate");
         Ok(())
     }
 
-    /// What the specification's `secretTemplate` asks for is kept true after the issuance, too.
-    async fn keep_secret_labelled(&self, certificate: &Certificate) -> SyncResult {
-        let Some(template) = &certificate.spec.secret_template else { return Ok(()) };
-        let Some(secret) = target_secret(&self.caches.secrets, certificate) else { return Ok(()) };
-        let labelled = |stored: &Secret| {
-            let mut secret = stored.clone();
-            secret.metadata.labels.extend(template.labels.clone());
-            secret.metadata.annotations.extend(template.annotations.clone());
-            secret
-        };
-        if labelled(&secret) == *secret {
-            return Ok(());
-        }
-        let apply = |stored: Option<&Secret>| labelled(stored.unwrap_or(&secret));
+    async fn write_secret(&self, certificate: &Certificate, content: &SecretData) -> SyncResult {
+        let compat = &self.context.compat;
+        let keystores = keystores::make(&self.context, &self.caches, certificate, content)?;
+        let owner_ref = self.context.certificate_owner_ref;
+        let wanted =
+            secret::wanted(certificate, content, keystores, compat, owner_ref).map_err(SyncError::other)?;
+        let manager = secret::field_manager(compat);
+        let apply = |stored: Option<&Secret>| secret::apply(stored, &wanted, manager);
         self.context.client.apply(&target_key(certificate), apply).await?;
         Ok(())
     }
-}
 
-fn set_annotations(secret: &mut Secret, certificate: &Certificate, leaf: &pki::Leaf) {
-    let issuer = &certificate.spec.issuer_ref;
-    let template = certificate.spec.secret_template.clone().unwrap_or_default();
-    secret.metadata.labels.extend(template.labels);
-    secret.metadata.annotations.extend(template.annotations);
-    let own = [
-        (ANNOTATION_CERTIFICATE_NAME, certificate.metadata.name.clone()),
-        ("cert-manager.io/issuer-name", issuer.name.clone()),
-        ("cert-manager.io/issuer-kind", issuer.kind_or_default().to_owned()),
-        ("cert-manager.io/issuer-group", issuer.group.clone()),
-        ("cert-manager.io/common-name", leaf.names.common_name.clone()),
-        ("cert-manager.io/alt-names", leaf.names.dns.join(",")),
-        ("cert-manager.io/ip-sans", leaf.names.ips.join(",")),
-        ("cert-manager.io/uri-sans", leaf.names.uris.join(",")),
-    ];
-    secret.metadata.annotations.extend(own.map(|(key, value)| (key.to_owned(), value)));
+    /// What the specification asks of the Secret is kept true after the issuance, too.
+    async fn keep(&self, certificate: &Certificate) -> SyncResult {
+        let Some(secret) = target_secret(&self.caches.secrets, certificate) else { return Ok(()) };
+        let compat = &self.context.compat;
+        let log = self.context.log.with_value("key", certificate.key().to_string());
+        let log = log.with_resource(certificate).with_value("secret", secret.metadata.name.clone());
+        match upkeep::judge(certificate, &secret, compat, self.context.certificate_owner_ref) {
+            Upkeep::Nothing => return Ok(()),
+            Upkeep::Unreadable(why) => {
+                log.error(&msg::SECRET_NOT_COMPARABLE, Some(&why), &[]);
+                return Ok(());
+            }
+            Upkeep::Apply(why) => match compat.secret_care {
+                SecretCare::Template => log.info(&msg::SECRET_TEMPLATE_APPLIED, &[]),
+                SecretCare::Everything => log.info(&msg::SECRET_DATA_APPLIED, &[("message", why.into())]),
+            },
+        }
+        self.write_secret(certificate, &SecretData::stored(&secret)).await
+    }
 }
 
 impl Reconcile for Issuing {
@@ -200,3 +250,7 @@ impl Reconcile for Issuing {
         limited.unwrap_or_else(|_| Err(SyncError::other("context deadline exceeded")))
     }
 }
+
+#[cfg(test)]
+#[path = "issuing_tests.rs"]
+mod tests;

@@ -6,21 +6,28 @@
 
 mod issuing;
 mod key_manager;
+mod keystores;
+mod ownership;
 mod policies;
 mod readiness;
+pub(crate) mod renewal;
 pub(crate) mod renewal_info;
+mod renewals;
 mod request_manager;
 mod revision_manager;
+mod secret;
 mod trigger;
+mod upkeep;
 
 use std::sync::Arc;
 
-use world::{PrivateKey, Timestamp};
+use world::PrivateKey;
+
+pub use renewals::renew;
 
 use crate::acme::AcmeClients;
-use crate::api::{
-    Certificate, CertificateRequest, GoDuration, Kind, ObjectKey, OwnerReference, Resource, Secret,
-};
+use crate::api::{Certificate, CertificateRequest, Kind, ObjectKey, OwnerReference, Resource, Secret};
+use crate::compat::Compat;
 use crate::controller::{self, Context};
 use crate::informer::Lister;
 use crate::pki;
@@ -41,16 +48,26 @@ struct Caches {
     certificates: Lister<Certificate>,
     requests: Lister<CertificateRequest>,
     secrets: Lister<Secret>,
+    compat: Arc<Compat>,
 }
 
 impl Caches {
+    /// The Certificate, unless it is gone or the release leaves it alone because it is going.
+    fn certificate(&self, key: &ObjectKey) -> Option<Arc<Certificate>> {
+        let certificate = self.certificates.get(key)?;
+        let going = self.compat.skips_deleted && certificate.metadata.deletion_timestamp.is_some();
+        (!going).then_some(certificate)
+    }
+
     /// The temporary Secret of a running issuance and the key in it, if it is there, named by the status, can be
     /// read, and fits the specification.
     fn next_private_key(&self, certificate: &Certificate) -> Option<(Arc<Secret>, PrivateKey)> {
         let name = certificate.status.next_private_key_secret_name.as_deref()?;
         let secret = self.secrets.get(&ObjectKey::new(certificate.metadata.namespace.as_str(), name))?;
         let key = PrivateKey::from_pem(data(&secret, TLS_KEY)).ok()?;
-        pki::key_violations(key.public(), &certificate.spec).is_empty().then_some((secret, key))
+        pki::key_violations(key.public(), &certificate.spec, self.compat.checks)
+            .is_empty()
+            .then_some((secret, key))
     }
 }
 
@@ -68,6 +85,7 @@ fn begin(context: &Context, name: &str, owned: &[Kind]) -> (Context, Caches, Wor
         certificates: informers.lister(),
         requests: informers.lister(),
         secrets: informers.lister(),
+        compat: context.compat.clone(),
     };
     (context, caches, queue)
 }
@@ -85,6 +103,13 @@ pub(crate) const ANNOTATION_CERTIFICATE_NAME: &str = "cert-manager.io/certificat
 pub(crate) const ANNOTATION_PRIVATE_KEY_SECRET: &str = "cert-manager.io/private-key-secret-name";
 /// Label of the temporary Secret that holds the next private key.
 pub(crate) const LABEL_NEXT_PRIVATE_KEY: &str = "cert-manager.io/next-private-key";
+
+/// Label of every Secret that cert-manager makes or fills (1.12).
+pub(crate) const LABEL_PART_OF: &str = "controller.cert-manager.io/fao";
+/// Condition of a CertificateRequest that can never be fulfilled.
+pub(crate) const CONDITION_INVALID_REQUEST: &str = "InvalidRequest";
+/// Annotation of a Certificate: a temporary certificate until the real one is there.
+pub(crate) const ANNOTATION_TEMPORARY: &str = "cert-manager.io/issue-temporary-certificate";
 
 /// Keys of a TLS Secret.
 pub(crate) const TLS_KEY: &str = "tls.key";
@@ -139,32 +164,4 @@ pub(crate) fn target_key(certificate: &Certificate) -> ObjectKey {
 /// The Secret that the Certificate names, if the cache has it.
 pub(crate) fn target_secret(secrets: &Lister<Secret>, certificate: &Certificate) -> Option<Arc<Secret>> {
     secrets.get(&target_key(certificate))
-}
-
-/// When a certificate is renewed: `renewBefore` (a third of its life unless the specification names a shorter
-/// time than its life) before its end, in whole seconds.
-pub(crate) fn renewal_time(
-    not_before: Timestamp,
-    not_after: Timestamp,
-    renew_before: Option<GoDuration>,
-) -> Timestamp {
-    let life = not_after.since(not_before);
-    let before = renew_before.map(std::time::Duration::from).filter(|d| *d < life);
-    (not_after - before.unwrap_or(life / 3)).truncate_to_secs()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The seed certificate of document 002: L = 7775999 s.
-    #[test]
-    fn renewal_is_a_third_of_the_life_before_the_end() {
-        let at = |text: &str| Timestamp::parse(text).unwrap();
-        let (start, end) = (at("2022-05-07T12:40:38Z"), at("2022-08-05T12:40:37Z"));
-        assert_eq!(renewal_time(start, end, None), at("2022-07-06T12:40:37Z"));
-        let day = std::time::Duration::from_secs(86_400);
-        assert_eq!(renewal_time(start, end, Some(day.into())), at("2022-08-04T12:40:37Z"));
-        assert_eq!(renewal_time(start, end, Some((day * 400).into())), at("2022-07-06T12:40:37Z"));
-    }
 }

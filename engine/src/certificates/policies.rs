@@ -1,14 +1,18 @@
 //! The policy chain: why a Certificate must be issued (trigger) or is not ready (readiness). The first
 //! violation wins. Pure: a snapshot and the time in, a verdict out.
 
-use world::{PrivateKey, Timestamp};
+use world::Timestamp;
 
-use super::{TLS_CRT, TLS_KEY, data, renewal_time};
-use crate::api::{Certificate, CertificateRequest, Secret};
+use super::renewal::renewal_time;
+use super::secret::{ISSUER_GROUP, ISSUER_KIND, ISSUER_NAME};
+use super::{ANNOTATION_CERTIFICATE_NAME, TLS_CRT, TLS_KEY, data};
+use crate::api::{Certificate, CertificateRequest, RenewalPolicy, Secret};
+use crate::compat::{Checks, Compat};
 use crate::pki;
 
 /// What the chain looks at.
 pub(crate) struct Input<'a> {
+    pub(crate) compat: &'a Compat,
     pub(crate) certificate: &'a Certificate,
     pub(crate) secret: Option<&'a Secret>,
     pub(crate) current_request: Option<&'a CertificateRequest>,
@@ -22,29 +26,70 @@ pub(crate) struct Violation {
     pub(crate) message: String,
 }
 
+/// The reason when renewal windows cannot be kept: the trigger renews without them.
+pub(crate) const WINDOW_ERROR: &str = "WindowError";
+
 type Policy = fn(&Input<'_>) -> Option<Violation>;
 
-/// The chain of certificates-trigger.
-const TRIGGER: &[Policy] = &[
-    secret_does_not_exist,
-    secret_misses_data,
-    key_pair_is_invalid,
-    private_key_does_not_fit,
-    issuer_differs,
-    request_differs,
-    is_near_expiry,
-];
-
-/// The chain of certificates-readiness.
-const READINESS: &[Policy] =
-    &[secret_does_not_exist, secret_misses_data, key_pair_is_invalid, request_differs, is_expired];
-
-pub(crate) fn must_be_issued(input: &Input<'_>) -> Option<Violation> {
-    TRIGGER.iter().find_map(|policy| policy(input))
+/// The chains of certificates-trigger and certificates-readiness.
+fn chains(checks: Checks) -> (&'static [Policy], &'static [Policy]) {
+    match checks {
+        Checks::Initial => (
+            &[
+                secret_does_not_exist,
+                secret_misses_data,
+                key_pair_is_invalid,
+                private_key_does_not_fit,
+                issuer_differs,
+                request_differs,
+                is_near_expiry,
+            ],
+            &[secret_does_not_exist, secret_misses_data, key_pair_is_invalid, request_differs, is_expired],
+        ),
+        Checks::Extended => (
+            &[
+                secret_does_not_exist,
+                secret_misses_data,
+                public_keys_differ,
+                issuer_differs,
+                certificate_name_differs,
+                private_key_does_not_fit,
+                key_is_not_the_requests,
+                request_differs,
+                is_near_expiry,
+            ],
+            &[
+                secret_does_not_exist,
+                secret_misses_data,
+                public_keys_differ,
+                issuer_differs,
+                certificate_name_differs,
+                private_key_does_not_fit,
+                key_is_not_the_requests,
+                request_differs,
+                is_expired,
+            ],
+        ),
+    }
 }
 
+/// Why the Certificate must be issued, if it must.
+pub(crate) fn must_be_issued(input: &Input<'_>) -> Option<Violation> {
+    chains(input.compat.checks).0.iter().find_map(|policy| policy(input))
+}
+
+/// Why the Certificate is not ready, if it is not.
 pub(crate) fn is_not_ready(input: &Input<'_>) -> Option<Violation> {
-    READINESS.iter().find_map(|policy| policy(input))
+    chains(input.compat.checks).1.iter().find_map(|policy| policy(input))
+}
+
+/// Whether the Secret has no usable pair, so that a temporary certificate may take its place.
+pub(crate) fn has_no_pair(input: &Input<'_>) -> bool {
+    let pair: Policy = match input.compat.checks {
+        Checks::Initial => key_pair_is_invalid,
+        Checks::Extended => public_keys_differ,
+    };
+    [secret_does_not_exist, secret_misses_data, pair].iter().any(|policy| policy(input).is_some())
 }
 
 fn violation(reason: &'static str, message: impl Into<String>) -> Option<Violation> {
@@ -72,22 +117,58 @@ fn secret_misses_data(input: &Input<'_>) -> Option<Violation> {
     violation("MissingData", format!("Issuing certificate as Secret does not contain {missing}"))
 }
 
+/// 1.7 reads the pair as a TLS server does.
 fn key_pair_is_invalid(input: &Input<'_>) -> Option<Violation> {
     let secret = input.secret?;
-    let why = match (PrivateKey::from_pem(data(secret, TLS_KEY)), pki::leaf(data(secret, TLS_CRT))) {
-        (Err(error), _) => error.to_string(),
-        (_, Err(error)) => error.to_string(),
-        (Ok(key), Ok(leaf)) if *key.public() != leaf.public_key => {
-            "tls: private key does not match public key".to_owned()
+    let why = if pki::chain(data(secret, TLS_CRT)).is_err() {
+        "tls: failed to find any PEM data in certificate input".to_owned()
+    } else if pki::key_der(data(secret, TLS_KEY)).is_err() {
+        "tls: failed to find any PEM data in key input".to_owned()
+    } else {
+        match (pki::leaf(data(secret, TLS_CRT)), pki::private_key(data(secret, TLS_KEY))) {
+            (Err(error), _) | (_, Err(error)) => error.to_string(),
+            (Ok(leaf), Ok(key)) => match (leaf.public_key.algorithm(), key.algorithm()) {
+                _ if *key.public() == leaf.public_key => return None,
+                (a, b) if pki::family(a) != pki::family(b) => {
+                    "tls: private key type does not match public key type".to_owned()
+                }
+                _ => "tls: private key does not match public key".to_owned(),
+            },
         }
-        _ => return None,
     };
     violation("InvalidKeyPair", format!("Issuing certificate as Secret contains an invalid key-pair: {why}"))
 }
 
+fn public_keys_differ(input: &Input<'_>) -> Option<Violation> {
+    let secret = input.secret?;
+    let key = match pki::private_key(data(secret, TLS_KEY)) {
+        Ok(key) => key,
+        Err(error) => return invalid_key(&error),
+    };
+    let leaf = match pki::leaf(data(secret, TLS_CRT)) {
+        Ok(leaf) => leaf,
+        Err(error) => return invalid_certificate(&error),
+    };
+    if *key.public() == leaf.public_key {
+        return None;
+    }
+    let text = "Issuing certificate as Secret contains a private key that does not match the certificate";
+    violation("InvalidKeyPair", text)
+}
+
+fn invalid_key(error: &pki::PkiError) -> Option<Violation> {
+    let text = format!("Issuing certificate as Secret contains invalid private key data: {error}");
+    violation("InvalidKeyPair", text)
+}
+
+fn invalid_certificate(error: &pki::PkiError) -> Option<Violation> {
+    let text = format!("Issuing certificate as Secret contains an invalid certificate: {error}");
+    violation("InvalidCertificate", text)
+}
+
 fn private_key_does_not_fit(input: &Input<'_>) -> Option<Violation> {
-    let key = PrivateKey::from_pem(data(input.secret?, TLS_KEY)).ok()?;
-    let violations = pki::key_violations(key.public(), &input.certificate.spec);
+    let key = pki::private_key(data(input.secret?, TLS_KEY)).ok()?;
+    let violations = pki::key_violations(key.public(), &input.certificate.spec, input.compat.checks);
     if violations.is_empty() {
         return None;
     }
@@ -99,22 +180,66 @@ fn issuer_differs(input: &Input<'_>) -> Option<Violation> {
     let annotations = &input.secret?.metadata.annotations;
     let get = |key: &str| annotations.get(key).map(String::as_str);
     let (name, kind, group) = (
-        get("cert-manager.io/issuer-name").unwrap_or_default(),
-        get("cert-manager.io/issuer-kind").filter(|k| !k.is_empty()).unwrap_or("Issuer"),
-        get("cert-manager.io/issuer-group").filter(|g| !g.is_empty()).unwrap_or("cert-manager.io"),
+        get(ISSUER_NAME).unwrap_or_default(),
+        get(ISSUER_KIND).filter(|k| !k.is_empty()).unwrap_or("Issuer"),
+        get(ISSUER_GROUP).filter(|g| !g.is_empty()).unwrap_or("cert-manager.io"),
     );
     let wanted = &input.certificate.spec.issuer_ref;
-    let same = name == wanted.name && kind == wanted.kind_or_default() && group == wanted.group_or_default();
-    if same {
+    let other_origin = kind != wanted.kind_or_default() || group != wanted.group_or_default();
+    let by = format!("{kind}.{group}/{name}");
+    match input.compat.checks {
+        Checks::Initial if name != wanted.name || other_origin => violation(
+            "IncorrectIssuer",
+            format!("Issuing certificate as Secret was previously issued by {by}"),
+        ),
+        Checks::Extended => {
+            let any =
+                [ISSUER_NAME, ISSUER_KIND, ISSUER_GROUP].iter().any(|key| annotations.contains_key(*key));
+            // Go binds `&&` closer than `||`: without annotations, only the name may differ.
+            let differs = (any && name != wanted.name) || other_origin;
+            let text = format!("Issuing certificate as Secret was previously issued by {by:?}");
+            differs.then(|| violation("IncorrectIssuer", text)).flatten()
+        }
+        Checks::Initial => None,
+    }
+}
+
+fn certificate_name_differs(input: &Input<'_>) -> Option<Violation> {
+    let name = input.secret?.metadata.annotations.get(ANNOTATION_CERTIFICATE_NAME)?;
+    if *name == input.certificate.metadata.name {
         return None;
     }
-    let by = format!("Issuing certificate as Secret was previously issued by {kind}.{group}/{name}");
-    violation("IncorrectIssuer", by)
+    let text = format!(
+        "Secret was issued for {name:?}. If this message is not transient, you might have two conflicting \
+         Certificates pointing to the same secret."
+    );
+    violation("IncorrectCertificate", text)
+}
+
+fn key_is_not_the_requests(input: &Input<'_>) -> Option<Violation> {
+    let request = input.current_request?;
+    let key = match pki::private_key(data(input.secret?, TLS_KEY)) {
+        Ok(key) => key,
+        Err(error) => return invalid_key(&error),
+    };
+    match pki::request(request.spec.request.as_slice()) {
+        Err(error) => {
+            let text = format!("Failed to decode current CertificateRequest: {error}");
+            violation("InvalidCertificateRequest", text)
+        }
+        Ok(csr) if csr.public_key == *key.public() => None,
+        Ok(_) => {
+            let text = "Secret contains a private key that does not match the current CertificateRequest";
+            violation("SecretMismatch", text)
+        }
+    }
 }
 
 fn request_differs(input: &Input<'_>) -> Option<Violation> {
+    let spec = &input.certificate.spec;
     if let Some(request) = input.current_request {
-        let fields = pki::request_violations(&request.spec, &input.certificate.spec).ok()?;
+        // A request that cannot be read is no reason: the certificate may be good.
+        let fields = pki::request_violations(&request.spec, spec, input.compat).ok()?;
         if fields.is_empty() {
             return None;
         }
@@ -122,24 +247,41 @@ fn request_differs(input: &Input<'_>) -> Option<Violation> {
         let text = format!("Fields on existing CertificateRequest resource not up to date: [{fields}]");
         return violation("RequestChanged", text);
     }
-    let leaf = pki::leaf(data(input.secret?, TLS_CRT)).ok()?;
-    let fields = pki::certificate_violations(&leaf, &input.certificate.spec);
+    let leaf = match (pki::leaf(data(input.secret?, TLS_CRT)), input.compat.checks) {
+        (Ok(leaf), _) => leaf,
+        (Err(_), Checks::Initial) => return None,
+        (Err(error), Checks::Extended) => return invalid_certificate(&error),
+    };
+    let fields = pki::certificate_violations(&leaf, spec);
     if fields.is_empty() {
         return None;
     }
+    let beginning = match input.compat.checks {
+        Checks::Initial => "Existing",
+        Checks::Extended => "Issuing certificate as Existing",
+    };
     let fields = fields.join(" ");
-    violation("SecretMismatch", format!("Existing issued Secret is not up to date for spec: [{fields}]"))
+    violation("SecretMismatch", format!("{beginning} issued Secret is not up to date for spec: [{fields}]"))
+}
+
+/// The certificate of the Secret, or that it cannot be read.
+fn stored_certificate(input: &Input<'_>, secret: &Secret) -> Result<pki::Leaf, Option<Violation>> {
+    pki::leaf(data(secret, TLS_CRT)).map_err(|error| match input.compat.checks {
+        Checks::Initial => {
+            violation("InvalidCertificate", format!("Failed to decode stored certificate: {error}"))
+        }
+        Checks::Extended => invalid_certificate(&error),
+    })
 }
 
 fn is_near_expiry(input: &Input<'_>) -> Option<Violation> {
-    let leaf = match pki::leaf(data(input.secret?, TLS_CRT)) {
+    let leaf = match stored_certificate(input, input.secret?) {
         Ok(leaf) => leaf,
-        Err(error) => {
-            return violation("InvalidCertificate", format!("Failed to decode stored certificate: {error}"));
-        }
+        Err(unreadable) => return unreadable,
     };
-    let renewal = renewal_time(leaf.not_before, leaf.not_after, input.certificate.spec.renew_before);
-    if input.now < renewal {
+    let (spec, features) = (&input.certificate.spec, &input.compat.features);
+    let policy = spec.renewal.as_ref().and_then(|renewal| renewal.policy);
+    if features.renewal_windows && policy == Some(RenewalPolicy::Disabled) {
         return None;
     }
     // The text names the time that the status has, not the one just computed.
@@ -147,11 +289,33 @@ fn is_near_expiry(input: &Input<'_>) -> Option<Violation> {
         Some(time) => time.timestamp().go_string(),
         None => "<nil>".to_owned(),
     };
-    violation("Renewing", format!("Renewing certificate as renewal was scheduled at {scheduled}"))
+    let renewing =
+        || violation("Renewing", format!("Renewing certificate as renewal was scheduled at {scheduled}"));
+    if let Some(start) = suggested_start(input).filter(|start| *start > leaf.not_before) {
+        // The moment within the window is readiness' choice; here the window is all that counts.
+        return if input.now < start { None } else { renewing() };
+    }
+    match renewal_time(leaf.not_before, leaf.not_after, spec, features, None) {
+        Ok(Some(renewal)) if input.now >= renewal => renewing(),
+        Err(error) if input.now >= error.desired => violation(WINDOW_ERROR, error.message),
+        Ok(_) | Err(_) => None,
+    }
+}
+
+/// Where the window begins that the CA suggests for this renewal.
+fn suggested_start(input: &Input<'_>) -> Option<Timestamp> {
+    if !input.compat.features.ari {
+        return None;
+    }
+    let window = input.certificate.status.acme.as_ref()?.ari.as_ref()?.suggested_window.as_ref()?;
+    window.start.map(|start| start.timestamp())
 }
 
 fn is_expired(input: &Input<'_>) -> Option<Violation> {
-    let leaf = pki::leaf(data(input.secret?, TLS_CRT)).ok()?;
+    let leaf = match stored_certificate(input, input.secret?) {
+        Ok(leaf) => leaf,
+        Err(unreadable) => return unreadable,
+    };
     if input.now <= leaf.not_after {
         return None;
     }
@@ -174,32 +338,5 @@ fn rfc1123(at: Timestamp) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_written_as_go_writes_them() {
-        let at = Timestamp::parse("2022-08-05T12:40:37Z").unwrap();
-        assert_eq!(rfc1123(at), "Fri, 05 Aug 2022 12:40:37 UTC");
-    }
-
-    #[test]
-    fn a_missing_secret_and_missing_data_come_first() {
-        let certificate = Certificate::default();
-        let now = Timestamp::UNIX_EPOCH;
-        let mut input = Input { certificate: &certificate, secret: None, current_request: None, now };
-        let reason = |input: &Input<'_>| must_be_issued(input).map(|v| (v.reason, v.message));
-        assert_eq!(reason(&input).unwrap().0, "DoesNotExist");
-        let empty = Secret::default();
-        input.secret = Some(&empty);
-        assert_eq!(reason(&input).unwrap().1, "Issuing certificate as Secret does not contain any data");
-        let mut secret = empty.clone();
-        secret.data.insert(TLS_KEY.into(), "x".into());
-        input.secret = Some(&secret);
-        assert_eq!(reason(&input).unwrap().1, "Issuing certificate as Secret does not contain a certificate");
-        let mut secret = secret.clone();
-        secret.data.insert(TLS_CRT.into(), "x".into());
-        input.secret = Some(&secret);
-        assert_eq!(reason(&input).unwrap().0, "InvalidKeyPair");
-    }
-}
+#[path = "policies_tests.rs"]
+mod tests;

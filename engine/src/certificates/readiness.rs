@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use world::Timestamp;
 
-use super::policies::{Input, is_not_ready};
+use super::policies::{Input, WINDOW_ERROR, is_not_ready};
+use super::renewal::renewal_time;
 use super::renewal_info::RenewalInfos;
-use super::{CONDITION_READY, Caches, TLS_CRT, begin, data, renewal_time, requests_of, target_secret};
+use super::{CONDITION_READY, Caches, TLS_CRT, begin, data, requests_of, target_secret};
 use crate::acme::AcmeClients;
 use crate::api::{Certificate, Condition, ConditionStatus, Kind, ObjectKey, Time};
 use crate::client::would_change;
+use crate::compat::Features;
 use crate::conditions::{self, put, transition};
 use crate::controller::{self, Context, Reconcile, SyncResult};
 use crate::pki;
@@ -30,26 +32,34 @@ pub(crate) fn start(context: &Context, clients: &AcmeClients) {
     controller::start(&context, NAME, &queue, Arc::new(readiness));
 }
 
-/// The times of the stored certificate: start, end, renewal (the CA's instant, if it has suggested one).
+/// The times of the stored certificate: start, end, renewal (by the CA's instant, if it has suggested one); and why the
+/// renewal windows cannot be kept.
 fn times(
     certificate: &Certificate,
     leaf: Option<&pki::Leaf>,
     suggested: Option<Timestamp>,
-) -> [Option<Time>; 3] {
-    let Some(leaf) = leaf else { return [None; 3] };
-    let renewal = suggested
-        .unwrap_or_else(|| renewal_time(leaf.not_before, leaf.not_after, certificate.spec.renew_before));
-    [leaf.not_before, leaf.not_after, renewal].map(|t| Some(Time::new(t)))
+    features: &Features,
+) -> ([Option<Time>; 3], Option<String>) {
+    let Some(leaf) = leaf else { return ([None; 3], None) };
+    let renewal = renewal_time(leaf.not_before, leaf.not_after, &certificate.spec, features, suggested);
+    let (renewal, error) = match renewal {
+        Ok(renewal) => (renewal, None),
+        Err(error) => (Some(error.desired), Some(error.message)),
+    };
+    let times = [Some(leaf.not_before), Some(leaf.not_after), renewal].map(|t| t.map(Time::new));
+    (times, error)
 }
 
 impl Reconcile for Readiness {
     async fn sync(&self, key: &ObjectKey) -> SyncResult {
-        let Some(certificate) = self.caches.certificates.get(key) else { return Ok(()) };
+        let Some(certificate) = self.caches.certificate(key) else { return Ok(()) };
         let secret = target_secret(&self.caches.secrets, &certificate);
         let current =
             certificate.status.revision.map(|r| requests_of(&self.caches.requests, &certificate, r));
         let current = current.and_then(|requests| requests.into_iter().next());
+        let compat = &self.context.compat;
         let input = Input {
+            compat,
             certificate: &certificate,
             secret: secret.as_deref(),
             current_request: current.as_deref(),
@@ -64,13 +74,21 @@ impl Reconcile for Readiness {
                 "Certificate is up to date and has not expired",
             ),
         };
-        let wanted = Condition { observed_generation: certificate.metadata.generation, ..wanted };
-        let (world, log) = (&self.context.world, &self.context.log);
-        let condition = transition(world, log, certificate.as_ref(), wanted).await;
         let leaf = secret.as_deref().and_then(|s| pki::leaf(data(s, TLS_CRT)).ok());
         let look = self.renewal_infos.look(&certificate, secret.as_deref(), leaf.as_ref());
         let suggestion = Box::pin(look).await;
-        let times = times(&certificate, leaf.as_ref(), suggestion.renewal);
+        let (times, window_error) = times(&certificate, leaf.as_ref(), suggestion.renewal, &compat.features);
+        let wanted = match window_error {
+            None => wanted,
+            Some(error) => {
+                let text = format!("Could not calculate renewal time: {error}");
+                self.context.recorder.warning(certificate.as_ref(), WINDOW_ERROR, &text);
+                conditions::new(CONDITION_READY, ConditionStatus::False, WINDOW_ERROR, text)
+            }
+        };
+        let wanted = Condition { observed_generation: certificate.metadata.generation, ..wanted };
+        let (world, log) = (&self.context.world, &self.context.log);
+        let condition = transition(world, log, certificate.as_ref(), wanted).await;
         let change = |c: &mut Certificate| {
             c.status.acme.clone_from(&suggestion.acme);
             [c.status.not_before, c.status.not_after, c.status.renewal_time] = times;

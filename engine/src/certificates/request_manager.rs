@@ -8,8 +8,9 @@ use super::{
     ANNOTATION_CERTIFICATE_NAME, ANNOTATION_PRIVATE_KEY_SECRET, ANNOTATION_REVISION, CONDITION_ISSUING,
     CONDITION_READY, Caches, begin, controller_reference, next_revision, revision_of,
 };
-use crate::api::hash::shorten_to_52;
+use crate::api::hash::{shorten, shorten_to_52};
 use crate::api::{Certificate, CertificateRequest, Kind, ObjectKey, Resource as _, Secret};
+use crate::compat::Compat;
 use crate::conditions::{condition, is_true};
 use crate::controller::{self, Context, Reconcile, SyncError, SyncResult};
 use crate::log::catalogue as msg;
@@ -39,32 +40,60 @@ enum Verdict {
     /// It has no revision, or it failed in an earlier issuance, or it is for another key.
     Delete,
     /// It does not fit the specification.
-    DeleteMismatch(String),
+    DeleteMismatch(Vec<&'static str>),
+    /// It cannot be compared with the specification.
+    DeleteUnreadable(String),
     /// It is of another revision.
     Ignore,
 }
 
-fn judge(request: &CertificateRequest, certificate: &Certificate, key: &PrivateKey) -> Verdict {
+fn judge(
+    request: &CertificateRequest,
+    certificate: &Certificate,
+    key: &PrivateKey,
+    compat: &Compat,
+) -> Verdict {
     match revision_of(request) {
         None => return Verdict::Delete,
         Some(revision) if revision != next_revision(certificate) => return Verdict::Ignore,
         Some(_) => {}
     }
+    match pki::request_violations(&request.spec, &certificate.spec, compat) {
+        Err(error) => return Verdict::DeleteUnreadable(error.0),
+        Ok(fields) if !fields.is_empty() => return Verdict::DeleteMismatch(fields),
+        Ok(_) => {}
+    }
+    if !pki::request(request.spec.request.as_slice()).is_ok_and(|csr| csr.public_key == *key.public()) {
+        return Verdict::Delete;
+    }
     let started = condition(certificate, CONDITION_ISSUING).and_then(|c| c.last_transition_time);
     let failed = condition(request, CONDITION_READY).is_some_and(|c| c.reason == "Failed");
     let earlier = matches!((request.status.failure_time, started), (Some(f), Some(s)) if f < s);
-    if failed && earlier {
-        return Verdict::Delete;
+    if failed && earlier { Verdict::Delete } else { Verdict::Keep }
+}
+
+/// How the request of a revision is called: by generated name, or by the Certificate's own. A long one is cut, and a
+/// hash of it keeps it apart from others.
+fn name(certificate: &str, revision: u64, compat: &Compat) -> RequestName {
+    const LONGEST: usize = 233;
+    const HASH: usize = 64;
+    if !compat.stable_request_names {
+        return RequestName::Generated(format!("{}-", shorten_to_52(certificate)));
     }
-    match pki::request_violations(&request.spec, &certificate.spec) {
-        Err(_) => return Verdict::Delete,
-        Ok(fields) if !fields.is_empty() => return Verdict::DeleteMismatch(fields.join(" ")),
-        Ok(_) => {}
+    if certificate.len() <= LONGEST {
+        return RequestName::Fixed(format!("{certificate}-{revision}"));
     }
-    match pki::request(request.spec.request.as_slice()) {
-        Ok(csr) if csr.public_key == *key.public() => Verdict::Keep,
-        _ => Verdict::Delete,
-    }
+    let hash = world::hex(&world::sha256(certificate.as_bytes()));
+    let prefix = shorten(certificate, LONGEST - HASH - 1);
+    let separator = if prefix.is_empty() { "" } else { "-" };
+    RequestName::Fixed(format!("{prefix}{separator}{hash}-{revision}"))
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum RequestName {
+    /// The server adds a suffix to this.
+    Generated(String),
+    Fixed(String),
 }
 
 impl RequestManager {
@@ -75,11 +104,22 @@ impl RequestManager {
 
     async fn create(&self, certificate: &Certificate, secret: &Secret, key: &PrivateKey) -> SyncResult {
         self.context.world.work(place("certificates-request-manager/csr")).await;
-        let csr = pki::make_request(certificate, key).map_err(SyncError::other)?;
+        let features = &self.context.compat.features;
+        let csr = match pki::make_request(certificate, key, features) {
+            Ok(csr) => csr,
+            Err(error) => {
+                let log = self.context.log.with_value("key", certificate.key().to_string());
+                log.error(&msg::CSR_NOT_MADE, Some(&error.0), &[]);
+                return Ok(());
+            }
+        };
         let mut request = CertificateRequest::default();
         let meta = &mut request.metadata;
         meta.namespace.clone_from(&certificate.metadata.namespace);
-        meta.generate_name = format!("{}-", shorten_to_52(&certificate.metadata.name));
+        match name(&certificate.metadata.name, next_revision(certificate), &self.context.compat) {
+            RequestName::Generated(prefix) => meta.generate_name = prefix,
+            RequestName::Fixed(name) => meta.name = name,
+        }
         meta.labels.clone_from(&certificate.metadata.labels);
         for (name, value) in &certificate.metadata.annotations {
             if !NOT_COPIED.iter().any(|prefix| name.starts_with(prefix)) {
@@ -129,7 +169,7 @@ impl RequestManager {
 
 impl Reconcile for RequestManager {
     async fn sync(&self, key: &ObjectKey) -> SyncResult {
-        let Some(certificate) = self.caches.certificates.get(key) else { return Ok(()) };
+        let Some(certificate) = self.caches.certificate(key) else { return Ok(()) };
         if !is_true(certificate.as_ref(), CONDITION_ISSUING) {
             return Ok(());
         }
@@ -137,12 +177,18 @@ impl Reconcile for RequestManager {
         let log = self.context.log.with_value("key", key.to_string());
         let mut kept = 0;
         for request in self.caches.requests.owned_by(&key.namespace, &certificate.metadata.uid) {
-            match judge(&request, &certificate, &private_key) {
+            match judge(&request, &certificate, &private_key, &self.context.compat) {
                 Verdict::Ignore => {}
                 Verdict::Keep => kept += 1,
                 Verdict::Delete => self.delete(&request).await?,
                 Verdict::DeleteMismatch(fields) => {
+                    let log = log.with_related_resource(request.as_ref());
                     log.info(&msg::REQUEST_DOES_NOT_MATCH, &[("violations", fields.into())]);
+                    self.delete(&request).await?;
+                }
+                Verdict::DeleteUnreadable(error) => {
+                    let log = log.with_related_resource(request.as_ref());
+                    log.error(&msg::REQUEST_NOT_COMPARABLE, Some(&error), &[]);
                     self.delete(&request).await?;
                 }
             }
@@ -157,3 +203,7 @@ impl Reconcile for RequestManager {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "request_manager_tests.rs"]
+mod tests;

@@ -4,8 +4,11 @@ use std::sync::Arc;
 
 use super::{CONDITION_READY, Caches, begin, revision_of};
 use crate::api::{CertificateRequest, Kind, ObjectKey, Resource as _};
+use crate::compat::Checks;
 use crate::conditions::is_true;
 use crate::controller::{self, Context, Reconcile, SyncResult};
+use crate::log::catalogue as msg;
+use crate::store::ApiError;
 
 const NAME: &str = "certificates-revision-manager";
 
@@ -20,24 +23,42 @@ pub(crate) fn start(context: &Context) {
     controller::start(&context, NAME, &queue, Arc::new(manager));
 }
 
-/// The keys of the oldest revisions that are too many; requests without a revision do not count.
-fn too_old(mut requests: Vec<(u64, ObjectKey)>, limit: usize) -> Vec<ObjectKey> {
+/// Number and key of the oldest revisions that are too many; requests without a revision do not count.
+fn too_old(mut requests: Vec<(u64, ObjectKey)>, limit: usize) -> Vec<(u64, ObjectKey)> {
     requests.sort();
     let surplus = requests.len().saturating_sub(limit);
-    requests.into_iter().take(surplus).map(|(_, key)| key).collect()
+    requests.truncate(surplus);
+    requests
 }
 
 impl Reconcile for RevisionManager {
     async fn sync(&self, key: &ObjectKey) -> SyncResult {
-        let Some(certificate) = self.caches.certificates.get(key) else { return Ok(()) };
-        let limit = certificate.spec.revision_history_limit.and_then(|n| usize::try_from(n).ok());
+        let Some(certificate) = self.caches.certificate(key) else { return Ok(()) };
+        let default = self.context.compat.revision_history_default.map(|n| n as usize);
+        let limit = certificate.spec.revision_history_limit.and_then(|n| usize::try_from(n).ok()).or(default);
         let (Some(limit), true) = (limit, is_true(certificate.as_ref(), CONDITION_READY)) else {
             return Ok(());
         };
         let owned = self.caches.requests.owned_by(&key.namespace, &certificate.metadata.uid);
-        let by_revision = owned.iter().filter_map(|r| Some((revision_of(r)?, r.key()))).collect();
-        for request in too_old(by_revision, limit) {
-            self.context.client.delete::<CertificateRequest>(&request).await?;
+        let by_revision: Vec<_> = owned.iter().filter_map(|r| Some((revision_of(r)?, r.key()))).collect();
+        let log = self.context.log.with_value("key", key.to_string()).with_resource(certificate.as_ref());
+        let message = match self.context.compat.checks {
+            Checks::Initial => &msg::REVISION_COLLECTED_1_7,
+            Checks::Extended => &msg::REVISION_COLLECTED,
+        };
+        for (revision, request) in too_old(by_revision, limit) {
+            let related = [
+                ("related_resource_name", request.name.as_str().into()),
+                ("related_resource_namespace", request.namespace.as_str().into()),
+                ("related_resource_kind", Kind::CertificateRequest.as_str().into()),
+                ("revision", revision.into()),
+            ];
+            log.info(message, &related);
+            match self.context.client.delete::<CertificateRequest>(&request).await {
+                // Somebody else was faster.
+                Ok(()) | Err(ApiError::NotFound { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
         Ok(())
     }
@@ -52,7 +73,7 @@ mod tests {
         let requests = [9, 10, 2].map(|n| (n, ObjectKey::new("ns", format!("cr-{n}")))).to_vec();
         assert_eq!(
             too_old(requests.clone(), 1),
-            [ObjectKey::new("ns", "cr-2"), ObjectKey::new("ns", "cr-9")]
+            [(2, ObjectKey::new("ns", "cr-2")), (9, ObjectKey::new("ns", "cr-9"))]
         );
         assert!(too_old(requests, 3).is_empty());
     }

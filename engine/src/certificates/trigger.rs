@@ -3,14 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use world::Timestamp;
+use world::{Reading, Timestamp};
 
-use super::policies::{Input, Violation, must_be_issued};
+use super::ownership::owns_secret;
+use super::policies::{Input, Violation, WINDOW_ERROR, must_be_issued};
 use super::{CONDITION_ISSUING, Caches, begin, next_revision, requests_of, target_secret};
-use crate::api::{Certificate, CertificateRequest, ConditionStatus, Kind, ObjectKey, Secret};
+use crate::api::{Certificate, CertificateRequest, Condition, ConditionStatus, Kind, ObjectKey, Secret};
+use crate::compat::Compat;
 use crate::conditions::{self, is_true, put, transition};
 use crate::controller::{self, Context, Reconcile, SyncError, SyncResult};
-use crate::log::catalogue as msg;
+use crate::log::{Logger, catalogue as msg};
 use crate::pki;
 use crate::queue::ScheduledQueue;
 use crate::work::place;
@@ -39,32 +41,37 @@ struct Snapshot {
     next_request: Option<Arc<CertificateRequest>>,
 }
 
-/// How a failed issuance holds back the next one.
+/// What the trigger finds out about a failed issuance: whether it holds back the next one.
 #[derive(Debug, PartialEq, Eq)]
 enum Backoff {
+    /// There was none, or the back-off is switched off.
     No,
-    /// Wait this long; whether a next request was there to compare with.
-    Wait {
-        rest: Duration,
-        compared: bool,
-    },
+    /// It is too long ago.
+    Over,
+    /// The user has changed the specification since.
+    Changed(Vec<&'static str>),
+    /// The request that it made cannot be read.
+    Unreadable,
+    /// The next one waits this long.
+    Wait(Duration),
 }
 
-/// A failed issuance waits, unless the user has changed the specification since.
-fn backoff(snapshot: &Snapshot, wait: Duration, now: Timestamp) -> Backoff {
-    let Some(failed) = snapshot.certificate.status.last_failure_time else { return Backoff::No };
-    let until = failed.timestamp() + wait;
-    if now >= until {
+fn backoff(snapshot: &Snapshot, compat: &Compat, now: Timestamp) -> Backoff {
+    let status = &snapshot.certificate.status;
+    let Some(failed) = status.last_failure_time else { return Backoff::No };
+    if let Some(request) = &snapshot.next_request {
+        match pki::request_violations(&request.spec, &snapshot.certificate.spec, compat) {
+            Err(_) => return Backoff::Unreadable,
+            Ok(fields) if !fields.is_empty() => return Backoff::Changed(fields),
+            Ok(_) => {}
+        }
+    }
+    if compat.failed_issuance.base.is_zero() {
         return Backoff::No;
     }
-    let rest = until.since(now);
-    match &snapshot.next_request {
-        None => Backoff::Wait { rest, compared: false },
-        Some(request) => match pki::request_violations(&request.spec, &snapshot.certificate.spec) {
-            Ok(violations) if violations.is_empty() => Backoff::Wait { rest, compared: true },
-            _ => Backoff::No,
-        },
-    }
+    let failures = status.failed_issuance_attempts.unwrap_or_default().max(1);
+    let until = failed.timestamp() + compat.failed_issuance.wait(failures);
+    if now >= until { Backoff::Over } else { Backoff::Wait(until.since(now)) }
 }
 
 impl Trigger {
@@ -88,9 +95,64 @@ impl Trigger {
         })
     }
 
+    fn owns_secret(&self, certificate: &Certificate) -> bool {
+        let (meta, name) = (&certificate.metadata, &certificate.spec.secret_name);
+        let rivals = self
+            .caches
+            .certificates
+            .list(|c| c.metadata.namespace == meta.namespace && c.spec.secret_name == *name);
+        let rivals: Vec<&Certificate> = rivals.iter().map(AsRef::as_ref).collect();
+        owns_secret(certificate, &rivals, target_secret(&self.caches.secrets, certificate).as_deref())
+    }
+
+    /// How long the issuance has to wait because one has failed, with the lines that tell of it.
+    fn hold_back(&self, log: &Logger, snapshot: &Snapshot, now: Timestamp) -> Option<Duration> {
+        let compat = &self.context.compat;
+        let failed = snapshot.certificate.status.last_failure_time?;
+        if snapshot.next_request.is_none() {
+            log.info(&msg::NEXT_REQUEST_NOT_AVAILABLE, &[]);
+        }
+        match backoff(snapshot, compat, now) {
+            Backoff::No => log.info(&msg::BACKOFF_DISABLED, &[]),
+            Backoff::Unreadable => log.info(&msg::NEXT_REQUEST_UNREADABLE, &[]),
+            Backoff::Changed(fields) => {
+                log.info(&msg::NEXT_REQUEST_DIFFERS, &[("mismatches", fields.into())]);
+            }
+            Backoff::Over => {
+                let since = nanos(now.since(failed.timestamp()));
+                log.info(&msg::FAILED_LONG_AGO, &[("since_failure", since.into())]);
+            }
+            Backoff::Wait(rest) => {
+                if compat.counts_failures {
+                    let Reading { wall, since_start } = self.context.world.reading();
+                    let at = Reading { wall: wall + rest, since_start: since_start + rest };
+                    let text = format!("{} {}", msg::BACKING_OFF.text, at.go_string());
+                    log.info_text(&msg::BACKING_OFF, &text, &[]);
+                } else {
+                    log.info(&msg::NOT_REISSUING, &[("retry_delay", nanos(rest).into())]);
+                }
+                return Some(rest);
+            }
+        }
+        None
+    }
+
+    /// Windows that cannot be kept do not keep a certificate from being renewed; an event tells of them.
+    fn without_windows(&self, certificate: &Certificate, violation: Violation) -> Violation {
+        if violation.reason != WINDOW_ERROR {
+            return violation;
+        }
+        let text =
+            format!("Renewing certificate without satisfying renewal windows due to {}", violation.message);
+        self.context.recorder.warning(certificate, WINDOW_ERROR, &text);
+        let at = certificate.status.renewal_time.map_or("<nil>".to_owned(), |t| t.timestamp().go_string());
+        let message = format!("Renewing certificate without satisfying renewal windows at: {at}");
+        Violation { reason: "Renewing", message }
+    }
+
     async fn issue(
         &self,
-        log: &crate::log::Logger,
+        log: &Logger,
         certificate: &Certificate,
         Violation { reason, message }: Violation,
     ) -> SyncResult {
@@ -98,6 +160,7 @@ impl Trigger {
         log.info(&msg::MUST_BE_REISSUED, &[("reason", reason.into()), ("message", message.as_str().into())]);
         world.work(place("certificates-trigger/issue")).await;
         let wanted = conditions::new(CONDITION_ISSUING, ConditionStatus::True, reason, message.clone());
+        let wanted = Condition { observed_generation: certificate.metadata.generation, ..wanted };
         let condition = transition(world, log, certificate, wanted).await;
         let write = self.context.client.update_status(certificate, |c| put(c, &condition)).await;
         write?;
@@ -108,21 +171,20 @@ impl Trigger {
 
 impl Reconcile for Trigger {
     async fn sync(&self, key: &ObjectKey) -> SyncResult {
-        let Some(certificate) = self.caches.certificates.get(key) else { return Ok(()) };
+        let Some(certificate) = self.caches.certificate(key) else { return Ok(()) };
         if is_true(certificate.as_ref(), CONDITION_ISSUING) {
+            return Ok(());
+        }
+        let log = self.context.log.with_value("key", key.to_string());
+        if let Some(period) = self.context.compat.secret_ownership
+            && !self.owns_secret(&certificate)
+        {
+            self.scheduled.add(key.clone(), period);
             return Ok(());
         }
         let snapshot = self.snapshot(certificate)?;
         let now = self.context.world.now();
-        let log = self.context.log.with_value("key", key.to_string());
-        if let Backoff::Wait { rest, compared } =
-            backoff(&snapshot, self.context.compat.failed_issuance.base, now)
-        {
-            if !compared {
-                log.info(&msg::NEXT_REQUEST_NOT_AVAILABLE, &[]);
-            }
-            let nanos = u64::try_from(rest.as_nanos()).unwrap_or(u64::MAX);
-            log.info(&msg::NOT_REISSUING, &[("retry_delay", nanos.into())]);
+        if let Some(rest) = self.hold_back(&log, &snapshot, now) {
             self.scheduled.add(key.clone(), rest);
             return Ok(());
         }
@@ -132,6 +194,7 @@ impl Reconcile for Trigger {
             self.scheduled.add(key.clone(), renewal.timestamp().since(now));
         }
         let input = Input {
+            compat: &self.context.compat,
             certificate: &snapshot.certificate,
             secret: snapshot.secret.as_deref(),
             current_request: snapshot.current_request.as_deref(),
@@ -139,32 +202,65 @@ impl Reconcile for Trigger {
         };
         match must_be_issued(&input) {
             None => Ok(()),
-            Some(violation) => self.issue(&log, &snapshot.certificate, violation).await,
+            Some(violation) => {
+                let violation = self.without_windows(&snapshot.certificate, violation);
+                self.issue(&log, &snapshot.certificate, violation).await
+            }
         }
     }
+}
+
+fn nanos(d: Duration) -> u64 {
+    u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::api::Time;
+    use crate::compat::{V1_7, V1_21};
 
-    #[test]
-    fn a_failure_holds_the_next_issuance_back_for_an_hour() {
-        let hour = Duration::from_secs(3600);
-        let at = |secs| Timestamp::from_unix_secs(secs);
+    fn at(secs: i64) -> Timestamp {
+        Timestamp::from_unix_secs(secs)
+    }
+
+    fn snapshot(failures: Option<u32>, next_request: Option<CertificateRequest>) -> Snapshot {
         let mut certificate = Certificate::default();
         certificate.status.last_failure_time = Some(Time::new(at(1000)));
-        let snapshot = Snapshot {
-            certificate: Arc::new(certificate),
-            secret: None,
-            current_request: None,
-            next_request: None,
+        certificate.status.failed_issuance_attempts = failures;
+        let next_request = next_request.map(Arc::new);
+        Snapshot { certificate: Arc::new(certificate), secret: None, current_request: None, next_request }
+    }
+
+    #[test]
+    fn a_failure_holds_the_next_issuance_back_for_an_hour_in_1_7() {
+        let wait = |failures, now| backoff(&snapshot(failures, None), &V1_7, at(now));
+        assert_eq!(wait(None, 1600), Backoff::Wait(Duration::from_secs(3000)));
+        assert_eq!(wait(Some(5), 1600), Backoff::Wait(Duration::from_secs(3000)));
+        assert_eq!(wait(None, 4600), Backoff::Over);
+    }
+
+    #[test]
+    fn failures_in_a_row_double_the_wait_up_to_32_hours() {
+        let hours = |failures| match backoff(&snapshot(failures, None), &V1_21, at(1000)) {
+            Backoff::Wait(rest) => rest.as_secs() / 3600,
+            other => panic!("{other:?}"),
         };
-        assert_eq!(
-            backoff(&snapshot, hour, at(1600)),
-            Backoff::Wait { rest: Duration::from_secs(3000), compared: false }
-        );
-        assert_eq!(backoff(&snapshot, hour, at(4600)), Backoff::No);
+        let waits: Vec<_> =
+            [None, Some(0), Some(1), Some(2), Some(3), Some(6), Some(7), Some(99)].map(hours).to_vec();
+        assert_eq!(waits, [1, 1, 1, 2, 4, 32, 32, 32]);
+    }
+
+    #[test]
+    fn a_back_off_of_zero_holds_nothing_back() {
+        let mut compat = V1_21;
+        compat.failed_issuance.base = Duration::ZERO;
+        assert_eq!(backoff(&snapshot(Some(3), None), &compat, at(1000)), Backoff::No);
+    }
+
+    #[test]
+    fn a_request_that_cannot_be_read_holds_nothing_back() {
+        let found = backoff(&snapshot(None, Some(CertificateRequest::default())), &V1_21, at(1000));
+        assert_eq!(found, Backoff::Unreadable);
     }
 }

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::{
-    AccountKeyChange, Backoff, ChallengeLines, CleanUp, Compat, Design, EventComponent, Features, Finalizer,
-    FinalizerAdded, LeaderElection, LogFormat, LoggerNames, NameserverTries, NonceRetry, OneController,
-    OrderPolls, OtherIssuers, PreferredChain, Scheduler, SelfCheck, Served, ShimAnnotations, Shims,
-    TransientError, VaultRules, VenafiRules, ZoneCache,
+    AccountKeyChange, Backoff, ChallengeLines, Checks, CleanUp, Compat, Design, EventComponent, Features,
+    Finalizer, FinalizerAdded, LeaderElection, LogFormat, LoggerNames, NameserverTries, NonceRetry,
+    OneController, OrderPolls, OtherIssuers, PreferredChain, Scheduler, SecretCare, SelfCheck, Served,
+    ShimAnnotations, Shims, TransientError, VaultRules, VenafiRules, ZoneCache,
 };
 use crate::api::{PrivateKeyRotationPolicy, Rules};
 use crate::log::places::Edition;
@@ -48,6 +48,13 @@ pub const V1_7: Compat = Compat {
     secret_ownership: None,
     rotation_default: PrivateKeyRotationPolicy::Never,
     revision_history_default: None,
+    checks: Checks::Initial,
+    counts_failures: false,
+    checks_issued: false,
+    live_next_key: false,
+    cannot_regenerate_event: false,
+    secret_care: SecretCare::Template,
+    skips_deleted: false,
     acme_call_limit: Some(secs(10)),
     authorization_wait_limit: None,
     acme_http_limit: secs(30),
@@ -143,6 +150,10 @@ pub const V1_7: Compat = Compat {
         renew_before_percentage: false,
         profiles: false,
         renewal_windows: false,
+        signature_algorithm: false,
+        keystore_options: false,
+        keystore_passwords: false,
+        basic_constraints_in_request: false,
         wait_instead_of_self_check: false,
         ari: false,
     },
@@ -165,6 +176,10 @@ pub const V1_16: Compat = Compat {
     request_visible_wait: None,
     refused_requests_fail: true,
     secret_ownership: Some(secs(180)),
+    checks: Checks::Extended,
+    counts_failures: true,
+    cannot_regenerate_event: true,
+    secret_care: SecretCare::Everything,
     acme_call_limit: None,
     authorization_wait_limit: Some(secs(20)),
     acme_http_limit: secs(90),
@@ -209,6 +224,7 @@ pub const V1_16: Compat = Compat {
         other_names: true,
         name_constraints: true,
         renew_before_percentage: true,
+        keystore_options: true,
         ..V1_7.features
     },
     ..V1_7
@@ -224,6 +240,9 @@ pub const V1_21: Compat = Compat {
     issuer_ref_defaults: true,
     rotation_default: PrivateKeyRotationPolicy::Always,
     revision_history_default: Some(1),
+    checks_issued: true,
+    live_next_key: true,
+    skips_deleted: true,
     authorization_wait_limit: Some(secs(120)),
     nonce_retry: NonceRetry { least_jitter: Duration::from_nanos(1), ..V1_16.nonce_retry },
     account_key_labelled: true,
@@ -278,6 +297,8 @@ pub const V1_21: Compat = Compat {
         solver_pod_resources: true,
         profiles: true,
         renewal_windows: true,
+        signature_algorithm: true,
+        keystore_passwords: true,
         wait_instead_of_self_check: true,
         ..V1_16.features
     },

@@ -158,7 +158,8 @@ impl Legacy {
             let mut named = certificate.clone();
             named.spec.common_name.clone_from(&common_name);
             named.spec.dns_names.clone_from(&names);
-            let pem = pki::make_request(&named, &private).map_err(SyncError::other)?;
+            let pem = pki::make_request(&named, &private, &self.context.compat.features)
+                .map_err(SyncError::other)?;
             let csr = pki::request(pem.as_bytes()).map_err(SyncError::other)?;
             match client.finalize(&order.finalize, &csr.der).await {
                 Ok((chain, _)) => chain,

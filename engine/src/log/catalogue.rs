@@ -60,12 +60,25 @@ catalogue! {
 
     // certificates-*
     MUST_BE_REISSUED Info 2 "trigger_controller.go:181" "Certificate must be re-issued";
-    NOT_REISSUING Info 2 "trigger_controller.go:0" "Not re-issuing certificate as an attempt has been made in the last hour";
-    BACKING_OFF Info 2 "" "Backing off from issuance due to previously failed issuance(s).";
-    NEXT_REQUEST_NOT_AVAILABLE Info 2 "trigger_controller.go:0" "next CertificateRequest not available, skipping checking if Certificate matches the CertificateRequest";
-    REQUEST_DOES_NOT_MATCH Info 2 "requestmanager_controller.go:0" "CertificateRequest does not match requirements on certificate.spec, deleting CertificateRequest";
-    TOO_MANY_REQUESTS Error 0 "requestmanager_controller.go:0" "Multiple matching CertificateRequest resources exist, delete one of them. This is likely an error and should be reported on the issue tracker!";
-    FAILED_REQUEST_FROM_PREVIOUS_ISSUANCE Info 2 "issuing_controller.go:0" "Found a failed CertificateRequest from previous issuance, waiting for it to be deleted...";
+    NOT_REISSUING Info 2 "trigger_controller.go:160" "Not re-issuing certificate as an attempt has been made in the last hour";
+    BACKING_OFF Info 2 "" "Backing off from issuance due to previously failed issuance(s). Issuance will next be attempted at";
+    NEXT_REQUEST_NOT_AVAILABLE Info 2 "trigger_controller.go:217" "next CertificateRequest not available, skipping checking if Certificate matches the CertificateRequest";
+    NEXT_REQUEST_UNREADABLE Info 2 "trigger_controller.go:221" "next CertificateRequest cannot be decoded, skipping checking if Certificate matches the CertificateRequest";
+    NEXT_REQUEST_DIFFERS Info 3 "trigger_controller.go:225" "Certificate is failing but the Certificate differs from CertificateRequest, backoff is not required";
+    FAILED_LONG_AGO Info 3 "trigger_controller.go:233" "Certificate has been in failure state long enough, no need to back off";
+    BACKOFF_DISABLED Info 2 "" "initial backoff duration is less than or equal to zero, skipping backoff";
+    REQUEST_DOES_NOT_MATCH Info 2 "requestmanager_controller.go:324" "CertificateRequest does not match requirements on certificate.spec, deleting CertificateRequest";
+    REQUEST_NOT_COMPARABLE Error 0 "requestmanager_controller.go:317" "Failed to check if CertificateRequest matches spec, deleting CertificateRequest";
+    TOO_MANY_REQUESTS Error 0 "requestmanager_controller.go:210" "Multiple matching CertificateRequest resources exist, delete one of them. This is likely an error and should be reported on the issue tracker!";
+    CSR_NOT_MADE Error 0 "requestmanager_controller.go:355" "Failed to generate CSR - will not retry";
+    NEXT_KEY_UNREADABLE Error 0 "keymanager_controller.go:208" "Deleting existing private key secret due to error decoding data";
+    FAILED_REQUEST_FROM_PREVIOUS_ISSUANCE Info 2 "issuing_controller.go:265" "Found a failed CertificateRequest from previous issuance, waiting for it to be deleted...";
+    NEXT_KEY_OF_ANOTHER_REQUEST Info 0 "issuing_controller.go:304" "next private key does not match CSR public key, waiting for requestmanager controller";
+    SECRET_NOT_COMPARABLE Error 0 "secret_manager.go:81" "failed to determine whether the SecretTemplate matches Secret";
+    SECRET_TEMPLATE_APPLIED Info 0 "secret_manager.go:93" "mismatch between SecretTemplate and Secret, updating Secret annotations/labels";
+    SECRET_DATA_APPLIED Info 0 "" "applying Secret data";
+    REVISION_COLLECTED_1_7 Info 0 "revisionmanager_controller.go:142" "garbage collecting old certificate request revsion";
+    REVISION_COLLECTED Info 0 "" "garbage collecting old certificate request revision";
 
     // certificaterequests-*
     REQUEST_SIGN_ERROR Error 0 "sync.go:136" "error issuing certificate request";

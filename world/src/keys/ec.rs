@@ -1,7 +1,7 @@
 //! ECDSA on the three curves of ACME: what differs from curve to curve, and the keys themselves.
 
 use p256::ecdsa::signature::Signer as _;
-use p256::ecdsa::signature::hazmat::PrehashVerifier as _;
+use p256::ecdsa::signature::hazmat::{PrehashSigner as _, PrehashVerifier as _};
 use p256::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _};
 use ring::digest::digest;
 use ring::signature::{self, EcdsaKeyPair, UnparsedPublicKey};
@@ -278,6 +278,14 @@ impl EcKey {
 
     pub(super) fn to_sec1(&self) -> Option<Vec<u8>> {
         on_curve!(self, key => curve::SecretKey::from(key).to_sec1_der().ok().map(|der| der.to_vec()))
+    }
+
+    /// Signs a digest of any length from half a coordinate's on, in DER; by RFC 6979 with the curve's own hash.
+    pub(super) fn sign_prehash(&self, digest: &[u8]) -> Option<Vec<u8>> {
+        on_curve!(self, key => {
+            let signature: curve::ecdsa::Signature = key.sign_prehash(digest).ok()?;
+            Some(signature.to_der().as_bytes().to_vec())
+        })
     }
 
     /// Signs by RFC 6979 with the curve's own hash.

@@ -82,6 +82,9 @@ pub enum KeyError {
     /// The size is out of range.
     #[error("cannot make an RSA key of {0} bits (2048 to 8192)")]
     Size(u32),
+    /// The key cannot sign in the way that is asked for.
+    #[error("the key cannot sign with this hash")]
+    Unusable,
 }
 
 /// The maker of keys: its randomness is one labelled stream.

@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
-use ring::signature::{Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
+use ring::signature::{
+    Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RsaEncoding,
+    RsaKeyPair,
+};
 use rsa::pkcs1::EncodeRsaPrivateKey as _;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject as _;
 
-use super::ec::{EcKey, FastSigner, Form};
+use super::ec::{Curve, EcKey, FastSigner, Form};
 use super::public::{read_tlv, tlv};
-use super::{JwsSignature, KeyAlgorithm, KeyError, PublicKey, pem_encode};
+use super::{HashAlgorithm, JwsSignature, KeyAlgorithm, KeyError, PublicKey, pem_encode};
 use crate::rng::Rng;
 
 /// A private key; clones share it. Its `Debug` form shows the public half only.
@@ -174,9 +177,27 @@ impl PrivateKey {
     /// Signs in the form that X.509 and TLS have: PKCS#1 v1.5 with SHA-256, DER ECDSA, Ed25519.
     pub fn sign(&self, message: &[u8]) -> Vec<u8> {
         match &self.0.material {
-            Material::Rsa { pair, .. } => sign_pkcs1(pair, message),
+            Material::Rsa { pair, .. } => sign_pkcs1_with(pair, HashAlgorithm::Sha256, message),
             Material::Ec { key, fast } => Self::sign_ec(key, fast.as_deref(), message, Form::Der),
             Material::Ed25519 { pair, .. } => pair.sign(message).as_ref().to_vec(),
+        }
+    }
+
+    /// Signs in the form that X.509 has, over a hash that need not be the key's own. Ed25519 has its own.
+    ///
+    /// # Errors
+    /// [`KeyError::Unusable`] when the key cannot sign with this hash.
+    pub fn sign_with(&self, hash: HashAlgorithm, message: &[u8]) -> Result<Vec<u8>, KeyError> {
+        match &self.0.material {
+            Material::Rsa { pair, .. } => Ok(sign_pkcs1_with(pair, hash, message)),
+            Material::Ec { key, .. } if Curve::of(key.algorithm()).is_some_and(|c| c.hash == hash) => {
+                Ok(self.sign(message))
+            }
+            Material::Ec { key, .. } => {
+                let digest = ring::digest::digest(hash.of_ring(), message);
+                key.sign_prehash(digest.as_ref()).ok_or(KeyError::Unusable)
+            }
+            Material::Ed25519 { .. } => Ok(self.sign(message)),
         }
     }
 
@@ -195,9 +216,14 @@ impl PrivateKey {
     clippy::disallowed_methods,
     reason = "ring asks for a generator even where the padding (PKCS#1 v1.5) draws nothing from it"
 )]
-fn sign_pkcs1(pair: &RsaKeyPair, message: &[u8]) -> Vec<u8> {
+fn sign_pkcs1_with(pair: &RsaKeyPair, hash: HashAlgorithm, message: &[u8]) -> Vec<u8> {
+    let padding: &dyn RsaEncoding = match hash {
+        HashAlgorithm::Sha256 => &RSA_PKCS1_SHA256,
+        HashAlgorithm::Sha384 => &RSA_PKCS1_SHA384,
+        HashAlgorithm::Sha512 => &RSA_PKCS1_SHA512,
+    };
     let mut signature = vec![0; pair.public().modulus_len()];
-    let signed = pair.sign(&RSA_PKCS1_SHA256, &ring::rand::SystemRandom::new(), message, &mut signature);
+    let signed = pair.sign(padding, &ring::rand::SystemRandom::new(), message, &mut signature);
     // It fails only for a buffer of another length; an empty signature is one that nobody accepts.
     if signed.is_ok() { signature } else { Vec::new() }
 }

@@ -1,0 +1,272 @@
+//! What certificates-issuing keeps true of a Secret after the issuance. Pure: Certificate and Secret in, a verdict
+//! out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::secret::{self, ISSUER_GROUP, ISSUER_KIND, ISSUER_NAME, SecretData};
+use super::{
+    ANNOTATION_CERTIFICATE_NAME, CA_CRT, LABEL_PART_OF, TLS_CRT, TLS_KEY, controller_reference, data,
+};
+use crate::api::{Certificate, Secret};
+use crate::compat::{Compat, SecretCare};
+use crate::pki;
+
+/// What is to be done about a Secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Upkeep {
+    /// It is as it should be, or has nothing yet that could be kept.
+    Nothing,
+    /// It is applied again, because of this.
+    Apply(String),
+    /// Its certificate cannot be read: it stays as it is.
+    Unreadable(String),
+}
+
+/// What the checks look at.
+struct Input<'a> {
+    certificate: &'a Certificate,
+    secret: &'a Secret,
+    compat: &'a Compat,
+    owner_ref: bool,
+    /// What certificates-issuing has applied and is still there.
+    managed: Managed,
+}
+
+#[derive(Default)]
+struct Managed {
+    labels: BTreeSet<String>,
+    annotations: BTreeSet<String>,
+    formats: BTreeSet<String>,
+    owners: Vec<String>,
+}
+
+impl Managed {
+    fn of(secret: &Secret, compat: &Compat) -> Self {
+        let manager = secret::field_manager(compat);
+        let mut all = Managed::default();
+        let own = secret.metadata.managed_fields.iter().filter(|entry| entry.manager == manager);
+        for entry in own {
+            // Who deletes a field takes it from its manager.
+            let labels = entry.names(&["metadata", "labels"]);
+            all.labels.extend(labels.into_iter().filter(|k| secret.metadata.labels.contains_key(k)));
+            let annotations = entry.names(&["metadata", "annotations"]);
+            all.annotations
+                .extend(annotations.into_iter().filter(|k| secret.metadata.annotations.contains_key(k)));
+            let formats = entry.names(&["data"]);
+            all.formats.extend(formats.into_iter().filter(|k| secret.data.contains_key(k)));
+            all.owners.extend(secret::owners(entry));
+        }
+        all.formats.retain(|k| k == secret::KEY_DER || k == secret::COMBINED_PEM);
+        all.owners.retain(|uid| secret.metadata.owner_references.iter().any(|owner| owner.uid == *uid));
+        all
+    }
+}
+
+type Check = fn(&Input<'_>) -> Option<String>;
+
+/// The chain after an issuance, from 1.8 on.
+const CHAIN: &[Check] = &[
+    base_label,
+    details,
+    own_metadata_managed,
+    template,
+    template_managed,
+    output_formats,
+    output_formats_managed,
+    owner_reference,
+    owner_reference_managed,
+    keystores,
+];
+
+/// Judges the target Secret of a Certificate that is not being issued.
+pub(super) fn judge(certificate: &Certificate, secret: &Secret, compat: &Compat, owner_ref: bool) -> Upkeep {
+    let input = Input { certificate, secret, compat, owner_ref, managed: Managed::of(secret, compat) };
+    match compat.secret_care {
+        SecretCare::Template => judge_template(&input),
+        SecretCare::Everything => {
+            if data(secret, TLS_CRT).is_empty() || data(secret, TLS_KEY).is_empty() {
+                return Upkeep::Nothing;
+            }
+            if let Err(error) = pki::leaf(data(secret, TLS_CRT)) {
+                return Upkeep::Unreadable(format!("Failed getting secret annotations: {error}"));
+            }
+            CHAIN.iter().find_map(|check| check(&input)).map_or(Upkeep::Nothing, Upkeep::Apply)
+        }
+    }
+}
+
+/// 1.7: what the template asks for has its value, and nothing else is managed but the basic annotations.
+fn judge_template(input: &Input<'_>) -> Upkeep {
+    let content = SecretData::stored(input.secret);
+    let mut basic = secret::origin_annotations(input.certificate, &content, input.compat);
+    if !content.certificate.is_empty() {
+        match pki::leaf(content.certificate.as_slice()) {
+            Ok(leaf) => basic.extend(secret::detail_annotations(&leaf, input.compat)),
+            Err(error) => {
+                return Upkeep::Unreadable(format!(
+                    "failed to determine target Secret's base Annotations: {error}"
+                ));
+            }
+        }
+    }
+    let wanted = input.certificate.spec.secret_template.clone().unwrap_or_default();
+    let has = |wanted: &BTreeMap<String, String>, have: &BTreeMap<String, String>| {
+        wanted.iter().all(|(key, value)| have.get(key) == Some(value))
+    };
+    let meta = &input.secret.metadata;
+    let as_wanted = has(&wanted.labels, &meta.labels) && has(&wanted.annotations, &meta.annotations);
+    let annotations: BTreeSet<_> =
+        input.managed.annotations.iter().filter(|k| !basic.contains_key(*k)).cloned().collect();
+    let managed = keys(&wanted.labels) == input.managed.labels && keys(&wanted.annotations) == annotations;
+    if as_wanted && managed { Upkeep::Nothing } else { Upkeep::Apply(String::new()) }
+}
+
+fn keys(map: &BTreeMap<String, String>) -> BTreeSet<String> {
+    map.keys().cloned().collect()
+}
+
+/// The first key that both have, with other values.
+fn differing<'a>(a: &'a BTreeMap<String, String>, b: &BTreeMap<String, String>) -> Option<&'a String> {
+    a.iter().find(|(key, value)| b.get(*key).is_some_and(|other| other != *value)).map(|(key, _)| key)
+}
+
+fn base_label(input: &Input<'_>) -> Option<String> {
+    let value = input.secret.metadata.labels.get(LABEL_PART_OF).filter(|value| *value != "true")?;
+    Some(format!("wrong base label {LABEL_PART_OF} value {value:?}, expected \"true\""))
+}
+
+/// The annotations that the certificate gives.
+fn detail_annotations(input: &Input<'_>) -> BTreeMap<String, String> {
+    let leaf = pki::leaf(data(input.secret, TLS_CRT)).ok();
+    leaf.map(|leaf| secret::detail_annotations(&leaf, input.compat)).unwrap_or_default()
+}
+
+fn details(input: &Input<'_>) -> Option<String> {
+    let (wanted, have) = (detail_annotations(input), &input.secret.metadata.annotations);
+    let key = differing(&wanted, have)?;
+    Some(format!("Secret metadata {} does not match certificate metadata {}", have[key], wanted[key]))
+}
+
+/// Whether a label or annotation is cert-manager's own.
+fn is_own(key: &str) -> bool {
+    key.starts_with("cert-manager.io/") || key.starts_with("controller.cert-manager.io/")
+}
+
+/// `[a b]`, as Go prints a list.
+fn go_list<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
+    format!("[{}]", names.into_iter().map(String::as_str).collect::<Vec<_>>().join(" "))
+}
+
+/// What is missing from the managed names, or there too many.
+fn compare(
+    managed: &BTreeSet<String>,
+    expected: &BTreeSet<String>,
+    missing: &str,
+    extra: &str,
+) -> Option<String> {
+    if !expected.is_subset(managed) {
+        return Some(format!("Secret is missing these {missing}: {}", go_list(expected.difference(managed))));
+    }
+    if !managed.is_subset(expected) {
+        return Some(format!("Secret has these extra {extra}: {}", go_list(managed.difference(expected))));
+    }
+    None
+}
+
+fn own_metadata_managed(input: &Input<'_>) -> Option<String> {
+    let own = |names: &BTreeSet<String>| names.iter().filter(|k| is_own(k)).cloned().collect::<BTreeSet<_>>();
+    let labels = own(&input.managed.labels);
+    let mut annotations = own(&input.managed.annotations);
+    for key in [ANNOTATION_CERTIFICATE_NAME, ISSUER_NAME, ISSUER_KIND, ISSUER_GROUP] {
+        annotations.remove(key);
+    }
+    let expected = BTreeSet::from([LABEL_PART_OF.to_owned()]);
+    compare(&labels, &expected, "Managed Labels", "Labels").or_else(|| {
+        compare(&annotations, &keys(&detail_annotations(input)), "Managed Annotations", "Annotations")
+    })
+}
+
+fn template(input: &Input<'_>) -> Option<String> {
+    let template = input.certificate.spec.secret_template.as_ref()?;
+    let meta = &input.secret.metadata;
+    let which = if differing(&template.annotations, &meta.annotations).is_some() {
+        "Annotations"
+    } else if differing(&template.labels, &meta.labels).is_some() {
+        "Labels"
+    } else {
+        return None;
+    };
+    Some(format!("Certificate's SecretTemplate {which} missing or incorrect value on Secret"))
+}
+
+fn template_managed(input: &Input<'_>) -> Option<String> {
+    let foreign = |names: &BTreeSet<String>| names.iter().filter(|k| !is_own(k)).cloned().collect();
+    let template = input.certificate.spec.secret_template.clone().unwrap_or_default();
+    compare(&foreign(&input.managed.labels), &keys(&template.labels), "Template Labels", "Labels").or_else(
+        || {
+            let managed = foreign(&input.managed.annotations);
+            compare(&managed, &keys(&template.annotations), "Template Annotations", "Annotations")
+        },
+    )
+}
+
+fn output_formats(input: &Input<'_>) -> Option<String> {
+    let content = SecretData::stored(input.secret);
+    // A key that cannot be read is the trigger's business.
+    let formats = secret::output_formats(input.certificate, &content, input.compat).ok()?;
+    let same = formats.iter().all(|(key, value)| input.secret.data.get(key) == Some(value));
+    (!same).then(|| "Certificate's AdditionalOutputFormats doesn't match Secret Data".to_owned())
+}
+
+fn output_formats_managed(input: &Input<'_>) -> Option<String> {
+    let content = SecretData::stored(input.secret);
+    let formats = secret::output_formats(input.certificate, &content, input.compat).ok()?;
+    let wanted: BTreeSet<_> = formats.into_iter().map(|(key, _)| key).collect();
+    (wanted != input.managed.formats)
+        .then(|| "Certificate's AdditionalOutputFormats doesn't match Secret ManagedFields".to_owned())
+}
+
+fn owner_reference(input: &Input<'_>) -> Option<String> {
+    let expected = controller_reference(input.certificate);
+    if !input.owner_ref || input.secret.metadata.owner_references.contains(&expected) {
+        return None;
+    }
+    Some("unexpected Secret Owner Reference value on Secret --enable-certificate-owner-ref=true".to_owned())
+}
+
+fn owner_reference_managed(input: &Input<'_>) -> Option<String> {
+    let (enabled, uid) = (input.owner_ref, &input.certificate.metadata.uid);
+    (enabled != input.managed.owners.contains(uid)).then(|| {
+        format!(
+            "unexpected managed Secret Owner Reference field on Secret --enable-certificate-owner-ref={enabled}"
+        )
+    })
+}
+
+/// Key stores are there or not there; whether they are up to date is not looked at.
+fn keystores(input: &Input<'_>) -> Option<String> {
+    let has = |key: &str| !data(input.secret, key).is_empty();
+    let ca = input.secret.data.contains_key(CA_CRT);
+    let Some(wanted) = &input.certificate.spec.keystores else {
+        let any = ["keystore.p12", "truststore.p12", "keystore.jks", "truststore.jks"].into_iter().any(has);
+        return any.then(|| "Keystore is not defined".to_owned());
+    };
+    let create = [
+        ("JKS", wanted.jks.as_ref().map(|store| store.create), "keystore.jks", "truststore.jks"),
+        ("PKCS12", wanted.pkcs12.as_ref().map(|store| store.create), "keystore.p12", "truststore.p12"),
+    ];
+    create.into_iter().find_map(|(kind, create, keystore, truststore)| {
+        let there = has(keystore) || has(truststore);
+        let why = match create {
+            Some(true) if !has(keystore) || (ca && !has(truststore)) => "Keystore key does not contain data",
+            Some(false) if there => "Keystore create disabled",
+            None if there => "Keystore not defined",
+            _ => return None,
+        };
+        Some(format!("{kind} {why}"))
+    })
+}
+
+#[cfg(test)]
+#[path = "upkeep_tests.rs"]
+mod tests;
