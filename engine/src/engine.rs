@@ -11,6 +11,7 @@ use crate::client::{Client, Identity, Timing};
 use crate::compat::{Compat, Design, V1_21};
 use crate::controller::Context;
 use crate::dns01;
+use crate::host::Responder;
 use crate::informer::Informers;
 use crate::issuers::IssuerOptions;
 use crate::leader::{Candidate, Elector};
@@ -45,6 +46,8 @@ pub struct EngineConfig {
     pub shims: ShimConfig,
     /// Target Secrets are owned by their Certificate, and go with it (`--enable-certificate-owner-ref`).
     pub certificate_owner_ref: bool,
+    /// Who answers challenges in place of a cluster.
+    pub host: Option<Arc<dyn Responder>>,
 }
 
 impl Default for EngineConfig {
@@ -71,6 +74,7 @@ impl Default for EngineConfig {
             gateway_api: false,
             shims: ShimConfig::default(),
             certificate_owner_ref: false,
+            host: None,
         }
     }
 }

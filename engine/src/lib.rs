@@ -11,6 +11,7 @@
 //! | `legacy` | the one controller of 0.2 and 0.5 |
 //! | [`acme`], `pki`, `signing` | the ACME client, X.509, and signing in the process itself |
 //! | [`leader`] | which of several processes works |
+//! | [`host`] | challenges that are answered without a cluster |
 //! | [`log`], [`recorder`], [`conditions`] | what people see: klog lines, events, conditions |
 //! | [`compat`], [`work`] | what differs between releases, and where computing takes time, as data |
 //!
@@ -29,6 +30,7 @@ pub mod conditions;
 pub mod controller;
 pub mod describe;
 mod engine;
+pub mod host;
 pub mod informer;
 mod issuers;
 pub mod leader;

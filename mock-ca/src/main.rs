@@ -49,7 +49,7 @@ fn watch(world: World) -> impl Fn(&Ca, &Entry) + Send + Sync + 'static {
 
 async fn run(world: World, seed: u64, options: Options, settings: Settings) -> Result<(), Failure> {
     // Before anybody can know that it runs, and end it.
-    let end = told_to_end()?;
+    let end = real::told_to_end()?;
     for warning in &settings.warnings {
         say(&world, warning);
     }
@@ -75,23 +75,6 @@ async fn run(world: World, seed: u64, options: Options, settings: Settings) -> R
     }
     end.await;
     Ok(())
-}
-
-/// Listens from now on for signals that ask the process to end; what is returned is done when one came.
-#[cfg(unix)]
-fn told_to_end() -> std::io::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        world::race(terminate.recv(), interrupt.recv()).await;
-    })
-}
-
-/// Listens for the signal that asks the process to end; what is returned is done when it came.
-#[cfg(not(unix))]
-fn told_to_end() -> std::io::Result<impl Future<Output = ()>> {
-    Ok(async { drop(tokio::signal::ctrl_c().await) })
 }
 
 /// A nameserver that is given by name: as the system knows it.

@@ -9,6 +9,7 @@
 //! | [`runner`] | builds a world from a script, runs it, makes the record |
 //! | [`history`] | what the API server had at any time of a run |
 //! | [`expect`] | holds the record against what the script expects |
+//! | [`issue`] | the engine outside of a scenario: real sockets, real time, any ACME server |
 //! | [`library`] | finds the scenarios of a folder |
 //!
 //! ```no_run
@@ -22,6 +23,7 @@ pub mod backends;
 pub mod cluster;
 pub mod expect;
 pub mod history;
+pub mod issue;
 pub mod library;
 mod processes;
 pub mod runner;

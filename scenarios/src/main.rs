@@ -1,4 +1,4 @@
-//! `rehearse`: lists, runs and replays scenarios.
+//! `rehearse`: lists, runs and replays scenarios, and issues certificates outside of them.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use reports::{Outcome, RunRecord};
 use scenarios::history;
+use scenarios::issue::{self, IssueArgs};
 use scenarios::library::Library;
 use scenarios::runner;
 use scenarios::script::Loaded;
@@ -70,6 +71,7 @@ enum Command {
         /// Which.
         name: String,
     },
+    Issue(Box<IssueArgs>),
 }
 
 #[derive(Args)]
@@ -117,8 +119,13 @@ fn load(library: &Library, name: &str, lenient: bool) -> miette::Result<Loaded> 
 
 /// Does it; says whether all went as expected.
 fn command(cli: Cli) -> miette::Result<bool> {
+    if let Command::Issue(args) = &cli.command {
+        return Ok(issue::run(args, say)?);
+    }
     let library = Library::open(cli.library.as_deref())?;
     match cli.command {
+        // It needs no library.
+        Command::Issue(_) => Ok(true),
         Command::List => {
             for name in library.names() {
                 say(&format!("{name:<24} {}\n", library.load(&name)?.scenario.title));

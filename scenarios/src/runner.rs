@@ -378,7 +378,7 @@ fn engine_config(
     let mut config = EngineConfig {
         compat: script.compat().map_err(|e| e.to_string())?,
         verbosity: script.verbosity,
-        acme: ClientConfig { nameservers, roots },
+        acme: ClientConfig { nameservers, roots, ..ClientConfig::default() },
         dns01: dns01::Options {
             nameservers: script.dns01.nameservers.clone(),
             recursive_only: script.dns01.recursive_only,

@@ -84,7 +84,11 @@ where
         }
         let config = EngineConfig {
             compat: plan.compat,
-            acme: ClientConfig { nameservers: vec![nameserver], roots: vec![ca.web_root()] },
+            acme: ClientConfig {
+                nameservers: vec![nameserver],
+                roots: vec![ca.web_root()],
+                ..ClientConfig::default()
+            },
             ..EngineConfig::default()
         };
         let log = Arc::new(Memory::default());

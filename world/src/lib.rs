@@ -23,6 +23,7 @@
 //! system clock and no system entropy is reachable from it.
 
 mod clock;
+pub mod command;
 mod cost;
 pub mod duration;
 pub mod goflag;
@@ -36,6 +37,7 @@ pub mod resolver;
 mod rng;
 pub mod sim;
 mod steer;
+pub mod system;
 mod tape;
 mod task;
 mod time;

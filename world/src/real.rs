@@ -149,3 +149,26 @@ pub fn run<T, F: Future<Output = T>>(
     let world = world(options).map_err(std::io::Error::other)?;
     Ok(runtime.block_on(main(world)))
 }
+
+/// Listens from now on for signals that ask the process to end; what is returned is done when one came.
+///
+/// # Errors
+/// What the system reports.
+#[cfg(unix)]
+pub fn told_to_end() -> std::io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        crate::world::race(terminate.recv(), interrupt.recv()).await;
+    })
+}
+
+/// Listens for the signal that asks the process to end; what is returned is done when it came.
+///
+/// # Errors
+/// None here.
+#[cfg(not(unix))]
+pub fn told_to_end() -> std::io::Result<impl Future<Output = ()>> {
+    Ok(async { drop(tokio::signal::ctrl_c().await) })
+}

@@ -1,8 +1,10 @@
 //! A stub resolver: asks the nameservers that a host is configured with, over UDP, and over TCP when an
 //! answer was cut.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hickory_proto::op::{Message, MessageType, OpCode, Query, ResponseCode};
@@ -40,6 +42,7 @@ pub enum ResolveError {
 pub struct Resolver {
     world: World,
     servers: Vec<SocketAddr>,
+    hosts: Arc<BTreeMap<String, Vec<IpAddr>>>,
     timeout: Duration,
     tries: u32,
 }
@@ -50,7 +53,20 @@ const ALIASES_MAX: usize = 8;
 impl Resolver {
     /// Asks `servers` in order, each for 5 s, the whole list twice (as resolv.conf does by default).
     pub fn new(world: &World, servers: Vec<SocketAddr>) -> Self {
-        Resolver { world: world.clone(), servers, timeout: Duration::from_secs(5), tries: 2 }
+        Resolver {
+            world: world.clone(),
+            servers,
+            hosts: Arc::default(),
+            timeout: Duration::from_secs(5),
+            tries: 2,
+        }
+    }
+
+    /// Addresses of names that nobody is asked for: a file of hosts ([`crate::system::hosts`]).
+    #[must_use]
+    pub fn with_hosts(mut self, hosts: BTreeMap<String, Vec<IpAddr>>) -> Self {
+        self.hosts = Arc::new(hosts);
+        self
     }
 
     /// Another time limit per question.
@@ -89,6 +105,10 @@ impl Resolver {
         if let Ok(ip) = name.trim_matches(['[', ']']).parse() {
             return Ok(vec![ip]);
         }
+        let known = self.hosts.get(&name.trim_end_matches('.').to_ascii_lowercase());
+        if let Some(known) = known {
+            return Ok(known.clone());
+        }
         let mut found = Vec::new();
         for kind in [RecordType::A, RecordType::AAAA] {
             found.extend(self.addresses_of_kind(name, kind).await?);
@@ -124,6 +144,24 @@ impl Resolver {
             }
         }
         Err(ResolveError::NotFound)
+    }
+
+    /// The TXT records of `name`, each put together from its parts. What is not UTF-8 is replaced. Aliases are
+    /// for the nameserver to follow.
+    ///
+    /// # Errors
+    /// As [`Resolver::addresses_of_kind`]; a name without such records has none.
+    pub async fn texts(&self, name: &str) -> Result<Vec<String>, ResolveError> {
+        let answer = self.query(name, RecordType::TXT).await?;
+        match answer.metadata.response_code {
+            ResponseCode::NoError | ResponseCode::NXDomain => {}
+            other => return Err(ResolveError::ServerFailure(other)),
+        }
+        let texts = answer.answers.iter().filter_map(|record| match &record.data {
+            RData::TXT(txt) => Some(String::from_utf8_lossy(&txt.txt_data.concat()).into_owned()),
+            _ => None,
+        });
+        Ok(texts.collect())
     }
 
     async fn ask(&self, server: SocketAddr, name: &Name, kind: RecordType) -> Result<Message, ResolveError> {

@@ -2,7 +2,7 @@
 //! challenges.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -31,6 +31,8 @@ const HTTP_LIMITS: ClientLimits = ClientLimits {
 pub struct ClientConfig {
     /// Nameservers of the process.
     pub nameservers: Vec<SocketAddr>,
+    /// Addresses of names that no nameserver is asked for (a machine's file of hosts).
+    pub hosts: BTreeMap<String, Vec<IpAddr>>,
     /// Trusted roots for TLS, DER.
     pub roots: Vec<Vec<u8>>,
 }
@@ -40,7 +42,7 @@ pub struct ClientConfig {
 pub struct AcmeClients {
     world: World,
     tls: Connector,
-    nameservers: Vec<SocketAddr>,
+    resolver: Resolver,
     user_agent: &'static str,
     limits: CallLimits,
     ca_bundle: bool,
@@ -56,7 +58,7 @@ impl AcmeClients {
         Ok(AcmeClients {
             world: world.clone(),
             tls: Connector::new(world, &config.roots)?,
-            nameservers: config.nameservers.clone(),
+            resolver: Resolver::new(world, config.nameservers.clone()).with_hosts(config.hosts.clone()),
             user_agent: compat.user_agent,
             limits: CallLimits::of(compat),
             ca_bundle: compat.features.ca_bundle,
@@ -66,7 +68,7 @@ impl AcmeClients {
 
     /// The resolver of the process.
     pub fn resolver(&self) -> Resolver {
-        Resolver::new(&self.world, self.nameservers.clone())
+        self.resolver.clone()
     }
 
     /// An HTTP client of the process that trusts what ACME clients do.

@@ -1,9 +1,10 @@
 //! The API server's store: objects, optimistic locking by resourceVersion, and watches.
 //!
-//! Pure state: it is told the time and it never waits. What a call costs and how late its event arrives is
+//! Pure state: it is told the time and it never waits, except for the disk if it is kept on one ([`persist`]). What a call costs and how late its event arrives is
 //! the business of [`crate::client`] and [`crate::informer`].
 
 mod names;
+pub mod persist;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,6 +16,7 @@ use world::{Instant, World};
 use crate::admission::{self, Admission, Identity};
 use crate::api::{Kind, Object, ObjectKey, Time};
 pub use names::Names;
+use persist::{PersistError, StoreFile};
 
 /// Why a call was refused, in the API server's words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -59,6 +61,12 @@ pub enum ApiError {
     #[error("admission webhook \"webhook.cert-manager.io\" denied the request: {why}")]
     Denied {
         /// What is not allowed.
+        why: String,
+    },
+    /// 500: the write could not be kept, and was not made.
+    #[error("Internal error occurred: {why}")]
+    Internal {
+        /// What went wrong.
         why: String,
     },
 }
@@ -127,6 +135,7 @@ struct Inner {
     version: u64,
     names: Names,
     watches: Vec<(Kind, mpsc::UnboundedSender<Change>)>,
+    file: Option<StoreFile>,
 }
 
 impl Inner {
@@ -146,7 +155,7 @@ impl std::fmt::Debug for Store {
 impl Store {
     /// An empty store at this resourceVersion.
     pub fn new(world: &World, names: Names, version: u64) -> Self {
-        let inner = Inner { objects: BTreeMap::new(), version, names, watches: Vec::new() };
+        let inner = Inner { objects: BTreeMap::new(), version, names, watches: Vec::new(), file: None };
         Store { world: world.clone(), admission: None, user: None, inner: Arc::new(Mutex::new(inner)) }
     }
 
@@ -162,6 +171,30 @@ impl Store {
     #[must_use]
     pub fn as_user(&self, user: Arc<Identity>) -> Self {
         Store { user: Some(user), ..self.clone() }
+    }
+
+    /// The store that a file has, at the resourceVersion of its last write. From now on every write but those of
+    /// Events is in the file before it is answered.
+    ///
+    /// # Errors
+    /// [`PersistError`] when the file cannot be read.
+    pub fn open(world: &World, names: Names, file: StoreFile) -> Result<Self, PersistError> {
+        let (version, objects) = file.read()?;
+        let objects = objects.into_iter().map(|object| ((object.kind(), object.key()), object)).collect();
+        let inner = Inner { objects, version, names, watches: Vec::new(), file: Some(file) };
+        Ok(Store { world: world.clone(), admission: None, user: None, inner: Arc::new(Mutex::new(inner)) })
+    }
+
+    /// Waits until a write could not be kept on disk, and says why. All later ones are refused, too. It waits for
+    /// ever where there is no disk.
+    pub async fn failure(&self) -> String {
+        let failure = self.lock().file.as_ref().map(StoreFile::failure);
+        if let Some(mut failure) = failure
+            && let Ok(why) = failure.wait_for(Option::is_some).await
+        {
+            return why.clone().unwrap_or_default();
+        }
+        std::future::pending().await
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -220,7 +253,7 @@ impl Store {
         if inner.objects.contains_key(&(kind, key.clone())) {
             return Err(ApiError::AlreadyExists { resource: kind.resource(), name: key.name });
         }
-        Ok(self.commit(&mut inner, ChangeType::Added, object))
+        self.commit(&mut inner, ChangeType::Added, object)
     }
 
     /// Replaces all but the status. When the object is being deleted and its last finalizer goes, it goes.
@@ -300,10 +333,9 @@ impl Store {
             admission.update(self.user.as_deref(), &stored, &new)?;
         }
         if new.meta().deletion_timestamp.is_some() && new.meta().finalizers.is_empty() {
-            inner.objects.remove(&(kind, key));
-            return Ok(self.publish(&mut inner, ChangeType::Deleted, new));
+            return self.commit(&mut inner, ChangeType::Deleted, new);
         }
-        Ok(self.commit(&mut inner, ChangeType::Modified, new))
+        self.commit(&mut inner, ChangeType::Modified, new)
     }
 
     /// Deletes an object; while it has finalizers it is only marked.
@@ -316,14 +348,13 @@ impl Store {
         let stored = inner.objects.get(&(kind, key.clone())).cloned();
         let stored = stored.ok_or_else(|| ApiError::not_found(kind, key))?;
         if stored.meta().finalizers.is_empty() {
-            inner.objects.remove(&(kind, key.clone()));
-            return Ok(self.publish(&mut inner, ChangeType::Deleted, stored));
+            return self.commit(&mut inner, ChangeType::Deleted, stored);
         }
         if stored.meta().deletion_timestamp.is_some() {
             return Ok(stored);
         }
         let marked = stored.with_meta(|m| m.deletion_timestamp = Some(Time::new(now)));
-        Ok(self.commit(&mut inner, ChangeType::Modified, marked))
+        self.commit(&mut inner, ChangeType::Modified, marked)
     }
 
     /// The stored object.
@@ -354,19 +385,22 @@ impl Store {
         Watch(receiver)
     }
 
-    fn commit(&self, inner: &mut Inner, type_: ChangeType, object: Object) -> Object {
-        let object = self.publish(inner, type_, object);
-        inner.objects.insert((object.kind(), object.key()), object.clone());
-        object
-    }
-
-    fn publish(&self, inner: &mut Inner, type_: ChangeType, object: Object) -> Object {
-        inner.version += 1;
-        let version = inner.version;
+    /// Makes a change, and tells those who watch: all of it, or nothing.
+    fn commit(&self, inner: &mut Inner, type_: ChangeType, object: Object) -> Result<Object, ApiError> {
+        let version = inner.version + 1;
         let object = object.with_meta(|m| m.resource_version = version);
+        if let Some(file) = &inner.file {
+            file.write(type_, &object).map_err(|error| ApiError::Internal { why: error.to_string() })?;
+        }
+        inner.version = version;
+        let id = (object.kind(), object.key());
+        match type_ {
+            ChangeType::Deleted => inner.objects.remove(&id),
+            ChangeType::Added | ChangeType::Modified => inner.objects.insert(id, object.clone()),
+        };
         let change = Change { type_, object: object.clone(), at: self.world.monotonic() };
         // A watch whose receiver is gone is forgotten.
         inner.watches.retain(|(kind, sender)| *kind != object.kind() || sender.send(change.clone()).is_ok());
-        object
+        Ok(object)
     }
 }

@@ -14,7 +14,6 @@ mod lookup;
 mod quorum;
 pub(crate) mod recheck;
 mod redirect;
-pub mod system;
 mod tls_alpn01;
 
 use std::collections::BTreeMap;
@@ -24,7 +23,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use world::tls::{BadTls, Connector};
-use world::{Rng, World};
+use world::{Rng, World, system};
 
 use crate::Ca;
 use crate::config::{Config, Perspective, Region};

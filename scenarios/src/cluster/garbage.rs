@@ -4,7 +4,7 @@ use engine::api::Kind;
 use engine::store::{ChangeType, Store};
 use world::World;
 
-pub(super) fn start(world: &World, store: &Store) {
+pub(crate) fn start(world: &World, store: &Store) {
     for kind in Kind::ALL {
         let (mut watch, store) = (store.watch(*kind), store.clone());
         world.spawn(&format!("garbage collector of {kind}"), async move {

@@ -11,6 +11,8 @@ use crate::controller::{SyncError, SyncResult};
 use crate::log::Logger;
 use crate::work::place;
 
+/// Where CAs look, unless they are for tests.
+const HTTP_PORT: u16 = 80;
 /// Redirects that are followed, less one: the answer of the last request may not be one.
 const REQUESTS_MAX: u32 = 10;
 /// How many bytes of a wrong body are shown.
@@ -20,11 +22,16 @@ impl Solver {
     /// Presents again (what the caches do not show yet is made once more), then asks for the key.
     pub(in super::super) async fn check(&self, log: &Logger, challenge: &Challenge) -> SyncResult {
         self.present(&log.with_name("http01"), challenge).await?;
+        self.look(challenge, HTTP_PORT).await
+    }
+
+    /// Asks for the key, several times, where the CA will ask for it.
+    pub(in super::super) async fn look(&self, challenge: &Challenge, port: u16) -> SyncResult {
         let world = &self.objects.context.world;
         let compat = self.objects.context.compat.self_check;
         let passes = async {
             for pass in 1..=compat.passes {
-                self.request(challenge).await?;
+                self.request(challenge, port).await?;
                 if pass < compat.passes || compat.pause_after_last {
                     world.sleep(compat.pause).await;
                 }
@@ -41,8 +48,8 @@ impl Solver {
     }
 
     /// One request, with the redirects that follow from it, within one time limit.
-    async fn request(&self, challenge: &Challenge) -> SyncResult {
-        let first = self_check_url(challenge);
+    async fn request(&self, challenge: &Challenge, port: u16) -> SyncResult {
+        let first = self_check_url(challenge, port);
         let mut url = first.clone();
         let due =
             self.objects.context.world.monotonic() + self.objects.context.compat.self_check.request_limit;
@@ -88,13 +95,14 @@ fn judge(status: u16, body: &[u8], key: &str) -> Result<(), String> {
     Err(format!("did not get expected response when querying endpoint, expected {key:?} but got: {shown}"))
 }
 
-fn self_check_url(challenge: &Challenge) -> String {
+fn self_check_url(challenge: &Challenge, port: u16) -> String {
     let name = &challenge.spec.dns_name;
     let host = match name.parse::<IpAddr>() {
         // As it is written: only the brackets are added.
         Ok(IpAddr::V6(_)) => format!("[{name}]"),
         _ => name.clone(),
     };
+    let host = if port == HTTP_PORT { host } else { format!("{host}:{port}") };
     format!("http://{host}{}", challenge_path(challenge))
 }
 
@@ -148,7 +156,7 @@ mod tests {
             let mut c = Challenge::default();
             c.spec.dns_name = name.into();
             c.spec.token = "t".into();
-            self_check_url(&c)
+            self_check_url(&c, HTTP_PORT)
         };
         assert_eq!(url("a.test"), "http://a.test/.well-known/acme-challenge/t");
         assert_eq!(url("10.0.0.1"), "http://10.0.0.1/.well-known/acme-challenge/t");

@@ -38,7 +38,7 @@ pub fn hosts(text: &str) -> BTreeMap<String, Vec<IpAddr>> {
 }
 
 /// What this machine's own files say; a file that cannot be read says nothing.
-pub(super) fn read() -> (Vec<SocketAddr>, BTreeMap<String, Vec<IpAddr>>) {
+pub fn read() -> (Vec<SocketAddr>, BTreeMap<String, Vec<IpAddr>>) {
     let text = |path| std::fs::read_to_string(path).unwrap_or_default();
     (nameservers(&text("/etc/resolv.conf")), hosts(&text("/etc/hosts")))
 }
