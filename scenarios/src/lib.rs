@@ -10,6 +10,7 @@
 //! | [`history`] | what the API server had at any time of a run |
 //! | [`expect`] | holds the record against what the script expects |
 //! | [`issue`] | the engine outside of a scenario: real sockets, real time, any ACME server |
+//! | [`fleet`] | scenarios of any number of Certificates, made in code |
 //! | [`library`] | finds the scenarios of a folder |
 //!
 //! ```no_run
@@ -22,6 +23,7 @@
 pub mod backends;
 pub mod cluster;
 pub mod expect;
+pub mod fleet;
 pub mod history;
 pub mod issue;
 pub mod library;

@@ -139,7 +139,7 @@ fn a_wrong_address_that_only_the_ca_meets_fails_the_issuance_for_an_hour() {
     assert_eq!(times(&record, "conditions.go:190", ends).len(), 1);
     // The failure itself, and the temporary Secret's name going away.
     let held = "Not re-issuing certificate as an attempt has been made in the last hour";
-    assert_eq!(count(&record, "trigger_controller.go:0", held), 2);
+    assert_eq!(count(&record, "trigger_controller.go:160", held), 2);
     // Two before the failure (the first lost its write), none in the hour after it.
     assert_eq!(count(&record, "trigger_controller.go:181", "Certificate must be re-issued"), 2);
     assert_eq!(record.counts.certificates, 0);

@@ -1,0 +1,37 @@
+//! What limits an engine shows when its settings are those of cert-manager: the client's rate limit, and workers that
+//! sleep.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use engine::api::{Certificate, Object, Secret};
+use scenarios::fleet;
+use scenarios::runner::{Options, Whole, run_whole};
+use world::Timestamp;
+
+fn run(certificates: usize, overrides: &[&str]) -> Whole {
+    let overrides = overrides.iter().map(|s| (*s).to_owned()).collect();
+    run_whole(&fleet::new(certificates).unwrap(), &Options { overrides, ..Options::default() }).unwrap()
+}
+
+/// Certificates per hour by the times at which their Secrets were made, the first fifth and the last left out: there is
+/// a burst at the start, and fewer are under way at the end.
+fn hourly(whole: &Whole) -> f64 {
+    let made = |o: &Object| {
+        let secret = o.get::<Secret>().filter(|s| s.metadata.name.ends_with("-tls"))?;
+        secret.metadata.creation_timestamp.map(|t| t.timestamp())
+    };
+    let mut times: Vec<Timestamp> = whole.objects.iter().filter_map(made).collect();
+    times.sort();
+    let (from, to) = (times.len() / 5, times.len() * 4 / 5);
+    (to - from) as f64 * 3600.0 / times[to].since(times[from]).as_secs_f64()
+}
+
+/// 20 calls a second and about 55 calls for a certificate are about 1,300 an hour (facts 7.4), whatever the CA could do.
+#[test]
+fn at_20_calls_a_second_there_are_about_1300_http01_certificates_an_hour() {
+    let whole = run(200, &["engine.compat=v1_7", "until=2026-01-05T08:15:00Z"]);
+    let rate = hourly(&whole);
+    assert!((1100.0..1500.0).contains(&rate), "{rate} an hour");
+    // Nothing failed: those that are not ready wait for their turn.
+    let failed = |o: &Object| o.get::<Certificate>().is_some_and(|c| c.status.last_failure_time.is_some());
+    assert!(!whole.objects.iter().any(failed));
+}
