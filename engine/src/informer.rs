@@ -22,10 +22,13 @@ struct Cached {
     indexes: Vec<Index>,
 }
 
+/// The value of an object in an index, if it has one.
+type Of = Box<dyn Fn(&Object) -> Option<String> + Send + Sync>;
+
 /// Finds the objects that have a value: their keys, by what `of` says of each.
 struct Index {
     name: &'static str,
-    of: Box<dyn Fn(&Object) -> Option<String> + Send + Sync>,
+    of: Of,
     keys: BTreeMap<String, BTreeSet<ObjectKey>>,
 }
 

@@ -1,5 +1,6 @@
 //! The issuers that are not ACME, from a Certificate to its Secret, and what happens on the way when something is
 //! wrong.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod common;
 

@@ -56,7 +56,9 @@ fn renew_before(life: Duration, spec: &CertificateSpec, features: &Features) -> 
     let percentage = spec.renew_before_percentage.filter(|_| features.renew_before_percentage);
     match percentage.and_then(|p| u32::try_from(p).ok()) {
         Some(percentage @ 1..100) => {
-            Duration::from_nanos_u128(life.as_nanos() * u128::from(percentage) / 100)
+            // A share of it is no longer than the life itself, whose nanoseconds fit.
+            let part = life.as_nanos() * u128::from(percentage) / 100;
+            u64::try_from(part).map_or(life, Duration::from_nanos)
         }
         _ => life / 3,
     }

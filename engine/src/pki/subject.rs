@@ -203,7 +203,7 @@ impl Value {
 
 fn hexadecimal(digits: &str) -> Result<Vec<u8>, PkiError> {
     let bad = || PkiError(format!("failed to decode hexadecimal characters: {digits:?}"));
-    if digits.len() % 2 != 0 || !digits.is_ascii() {
+    if !digits.len().is_multiple_of(2) || !digits.is_ascii() {
         return Err(bad());
     }
     let pairs = (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16));

@@ -21,7 +21,7 @@ fn request(key: &PrivateKey, change: impl FnOnce(&mut Certificate)) -> Certifica
     certificate.spec.dns_names = vec!["a.example.com".to_owned()];
     change(&mut certificate);
     // P-521 keys get their own name only now.
-    let made = pki::make_request(&certificate, key).unwrap();
+    let made = pki::make_request(&certificate, key, &crate::compat::V1_21.features).unwrap();
     let der = pem_sections(made.as_bytes(), SectionKind::Csr).remove(0);
     let der = world::keys::finish_x509(der, key.algorithm());
     CertificateRequestSpec {
