@@ -61,7 +61,8 @@ fn certificate(spec: Value) -> Object {
 fn csr(world: &World) -> String {
     let key = world.keys("csr").generate(KeyAlgorithm::EcdsaP256).unwrap();
     let certificate = certificate(json!({}));
-    pki::make_request(certificate.get::<Certificate>().unwrap(), &key).unwrap()
+    pki::make_request(certificate.get::<Certificate>().unwrap(), &key, &engine::compat::V1_21.features)
+        .unwrap()
 }
 
 fn request(csr: &str) -> CertificateRequest {

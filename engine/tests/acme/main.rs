@@ -84,8 +84,10 @@ fn objects(world: &World, server: &Server) -> Vec<Object> {
     certificate.spec.secret_name = "tls".to_owned();
     certificate.spec.dns_names = vec![NAME.to_owned()];
     certificate.spec.issuer_ref.name = "ca".to_owned();
-    let mut private_key = engine::api::CertificatePrivateKey::default();
-    private_key.algorithm = Some(PrivateKeyAlgorithm::Ecdsa);
+    let private_key = engine::api::CertificatePrivateKey {
+        algorithm: Some(PrivateKeyAlgorithm::Ecdsa),
+        ..engine::api::CertificatePrivateKey::default()
+    };
     certificate.spec.private_key = Some(private_key);
     let key = world.keys("old").generate(KeyAlgorithm::EcdsaP256).unwrap();
     let params = rcgen::CertificateParams::new([NAME.to_owned()]).unwrap();
