@@ -272,12 +272,16 @@ fn what_is_no_question_for_this_server_is_refused() {
     two.add_query(Query::query(Name::from_ascii("text.example.test.").unwrap(), RecordType::TXT));
     assert_eq!(code(&send(&two)), ResponseCode::FormErr);
     assert_eq!(code(&send(&Message::new(1, MessageType::Query, OpCode::Query))), ResponseCode::FormErr);
-    for operation in [OpCode::Status, OpCode::Notify, OpCode::Update, OpCode::Unknown(9)] {
+    for operation in [OpCode::Status, OpCode::Notify, OpCode::Unknown(9)] {
         let mut message = question("example.test.", RecordType::SOA);
         message.metadata.op_code = operation;
         let answer = send(&message);
         assert_eq!((code(&answer), answer.metadata.op_code), (ResponseCode::NotImp, operation));
     }
+    // It knows updates, and takes none from those without a key.
+    let mut update = question("example.test.", RecordType::SOA);
+    update.metadata.op_code = OpCode::Update;
+    assert_eq!(code(&send(&update)), ResponseCode::Refused);
     let mut chaos = question("version.bind.", RecordType::TXT);
     chaos.queries[0].set_query_class(DNSClass::CH);
     assert_eq!(code(&send(&chaos)), ResponseCode::Refused);

@@ -236,7 +236,10 @@ fn without_it_the_record_goes_to_the_alias_itself_and_the_provider_refuses() {
     assert!(reasons.iter().any(|reason| reason.starts_with(told)), "{reasons:?}");
     let events = events(&remains, "PresentError");
     let event = format!("Error presenting challenge: {told}");
-    assert!(!events.is_empty() && events.iter().all(|text| text.starts_with(&event)), "{events:?}");
+    // Each has another request id, so that from the tenth on they are combined.
+    let alike =
+        |text: &String| text.trim_start_matches("(combined from similar events): ").starts_with(&event);
+    assert!(!events.is_empty() && events.iter().all(alike), "{events:?}");
 }
 
 /// The issuer updates the zone itself, signed with a key.

@@ -328,7 +328,9 @@ fn vault_is_reached_by_tls_with_a_bundle_and_within_its_namespace() {
             + &issuer("inline", &spec(&format!(", caBundle: {bundle}")))
             + &issuer("by-secret", &spec(", caBundleSecretRef: { name: roots }"))
             + &issuer("blind", &spec(""))
-            + &issuer("bad", &spec(&format!(", caBundle: {}", STANDARD.encode("no PEM"))))
+            + &secret("no-roots", "ca.crt: no PEM")
+            // Admission refuses such a bundle in the issuer itself; in a Secret nobody looks before.
+            + &issuer("bad", &spec(", caBundleSecretRef: { name: no-roots }"))
             + &certificate("web", "inline")
             + &certificate("other", "by-secret");
         let bench = Bench::start(&world, release("v1_21"), &manifest).await;

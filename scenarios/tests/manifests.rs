@@ -42,8 +42,7 @@ spec:
 fn folder(name: &str, script: &str, issuer: &str) -> PathBuf {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("manifests-{name}"));
     std::fs::create_dir_all(folder.join("manifests")).unwrap();
-    let head =
-        "title: t\nsource: s\ncause: c\nclock: {start: 2022-02-03T09:00:00Z}\nuntil: 2022-02-03T09:01:00Z\n";
+    let head = "title: t\nsource: s\ncause: c\nclock: {start: 2022-02-03T09:00:00Z}\nuntil: 2022-02-03T09:01:00Z\nhosts: {cert-manager: [10.42.0.5]}\n";
     std::fs::write(folder.join("scenario.yaml"), format!("{head}{script}\n")).unwrap();
     std::fs::write(folder.join("manifests/a.yaml"), issuer).unwrap();
     std::fs::write(folder.join("manifests/b.yaml"), CERTIFICATE).unwrap();

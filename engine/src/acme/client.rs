@@ -190,7 +190,9 @@ impl AcmeClient {
     /// # Errors
     /// [`AcmeError`].
     pub async fn get_order(&self, url: &str) -> Result<Order> {
-        order_of(&self.call().post(url, None, &[200]).await?)
+        let order = order_of(&self.call().post(url, None, &[200]).await?)?;
+        // Only the answer to newOrder says where the order is.
+        Ok(Order { url: url.to_owned(), ..order })
     }
 
     /// Reads an authorization (section 7.5).
