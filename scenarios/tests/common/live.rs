@@ -41,7 +41,8 @@ where
     T: Send + 'static,
     F: Future<Output = T> + Send + 'static,
 {
-    let objects = engine::manifest::load("test.yaml", manifests).unwrap();
+    let release = engine::manifest::Options::of(&scenario.engine.compat().unwrap());
+    let objects = engine::manifest::load_with("test.yaml", manifests, &release).unwrap();
     let wall = WallClock { start: scenario.clock.start, ..WallClock::default() };
     let config = sim::Config { wall, ..sim::Config::default() };
     let run = sim::run(config, move |world| async move {
