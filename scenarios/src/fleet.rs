@@ -4,10 +4,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use engine::api::{
-    AcmeChallengeSolver, AcmeChallengeSolverHttp01, AcmeChallengeSolverHttp01Ingress, AcmeIssuer,
-    Certificate, CertificatePrivateKey, ClusterIssuer, Object, ObjectKey, ObjectReference,
-    PrivateKeyAlgorithm, Resource, SecretKeySelector,
+    AcmeChallengeSolver, AcmeChallengeSolverDns01, AcmeChallengeSolverHttp01,
+    AcmeChallengeSolverHttp01Ingress, AcmeIssuer, Certificate, CertificatePrivateKey, ClusterIssuer,
+    Dns01Rfc2136, Object, ObjectKey, ObjectReference, PrivateKeyAlgorithm, Resource, Secret,
+    SecretKeySelector,
 };
 use engine::manifest::{ManifestError, yaml};
 
@@ -23,7 +26,13 @@ pub const NAMESPACE: &str = "fleet";
 /// None that a test would not have found: the world's script is part of the program.
 pub fn new(certificates: usize) -> Result<Loaded, ManifestError> {
     let scenario: Scenario = yaml::from_str("fleet", include_str!("fleet/world.yaml"))?;
-    let mut objects = vec![issuer()];
+    let ingress = AcmeChallengeSolverHttp01Ingress {
+        class: Some("nginx".to_owned()),
+        ..AcmeChallengeSolverHttp01Ingress::default()
+    };
+    let http01 = AcmeChallengeSolverHttp01 { ingress: Some(ingress), ..AcmeChallengeSolverHttp01::default() };
+    let mut objects =
+        vec![issuer(AcmeChallengeSolver { http01: Some(http01), ..AcmeChallengeSolver::default() })];
     objects.extend((0..certificates).map(certificate));
     Ok(Loaded {
         name: "fleet".to_owned(),
@@ -35,14 +44,41 @@ pub fn new(certificates: usize) -> Result<Loaded, ManifestError> {
     })
 }
 
-fn issuer() -> Object {
+/// The same with DNS-01: the issuer publishes its records by signed updates of the zone.
+///
+/// # Errors
+/// As [`new`].
+pub fn with_dns01(certificates: usize) -> Result<Loaded, ManifestError> {
+    let mut loaded = new(certificates)?;
+    let key = "fleet";
+    let secret = STANDARD.encode("a secret of the fleet");
+    let zones = vec!["example.com".to_owned()];
+    let updates = &mut loaded.scenario.dns.updates;
+    updates.keys.push(mock_dns::TsigKey {
+        name: key.to_owned(),
+        algorithm: "hmac-sha256".to_owned(),
+        secret: secret.clone(),
+        zones,
+    });
+    let mut data = Secret::default();
+    (data.metadata.namespace, data.metadata.name) = ("kube-system".to_owned(), key.to_owned());
+    data.data.insert("secret".to_owned(), secret.into());
+    let rfc2136 = Dns01Rfc2136 {
+        nameserver: "10.43.0.10".to_owned(),
+        tsig_key_name: key.to_owned(),
+        tsig_algorithm: "HMACSHA256".to_owned(),
+        tsig_secret_secret_ref: SecretKeySelector { name: key.to_owned(), key: "secret".to_owned() },
+        ..Dns01Rfc2136::default()
+    };
+    let dns01 = AcmeChallengeSolverDns01 { rfc2136: Some(rfc2136), ..AcmeChallengeSolverDns01::default() };
+    loaded.objects[0] = issuer(AcmeChallengeSolver { dns01: Some(dns01), ..AcmeChallengeSolver::default() });
+    loaded.objects.push(Object::from(data));
+    Ok(loaded)
+}
+
+fn issuer(solver: AcmeChallengeSolver) -> Object {
     let mut issuer = ClusterIssuer::default();
     issuer.metadata.name = "letsencrypt".to_owned();
-    let ingress = AcmeChallengeSolverHttp01Ingress {
-        class: Some("nginx".to_owned()),
-        ..AcmeChallengeSolverHttp01Ingress::default()
-    };
-    let http01 = AcmeChallengeSolverHttp01 { ingress: Some(ingress), ..AcmeChallengeSolverHttp01::default() };
     issuer.spec.acme = Some(AcmeIssuer {
         email: "ops@example.com".to_owned(),
         server: "https://acme-v02.api.letsencrypt.org/directory".to_owned(),
@@ -50,7 +86,7 @@ fn issuer() -> Object {
             name: "letsencrypt-account".to_owned(),
             ..SecretKeySelector::default()
         },
-        solvers: vec![AcmeChallengeSolver { http01: Some(http01), ..AcmeChallengeSolver::default() }],
+        solvers: vec![solver],
         ..AcmeIssuer::default()
     });
     Object::from(issuer)

@@ -5,11 +5,12 @@
 use engine::api::{Certificate, Object, Secret};
 use scenarios::fleet;
 use scenarios::runner::{Options, Whole, run_whole};
+use scenarios::script::Loaded;
 use world::Timestamp;
 
-fn run(certificates: usize, overrides: &[&str]) -> Whole {
+fn run(loaded: &Loaded, overrides: &[&str]) -> Whole {
     let overrides = overrides.iter().map(|s| (*s).to_owned()).collect();
-    run_whole(&fleet::new(certificates).unwrap(), &Options { overrides, ..Options::default() }).unwrap()
+    run_whole(loaded, &Options { overrides, ..Options::default() }).unwrap()
 }
 
 /// Certificates per hour by the times at which their Secrets were made, the first fifth and the last left out: there is
@@ -32,7 +33,7 @@ fn hourly(whole: &Whole) -> f64 {
 fn at_20_calls_a_second_there_are_about_1300_http01_certificates_an_hour() {
     for release in ["v1_16", "v1_21"] {
         let compat = format!("engine.compat={release}");
-        let whole = run(150, &[&compat, "until=2026-01-05T08:12:00Z"]);
+        let whole = run(&fleet::new(150).unwrap(), &[&compat, "until=2026-01-05T08:12:00Z"]);
         let rate = hourly(&whole);
         assert!((1150.0..1550.0).contains(&rate), "{release}: {rate} an hour");
         // It is the rate limit that limits: the calls of a certificate and the certificates of an hour are 20 a second.
@@ -44,4 +45,16 @@ fn at_20_calls_a_second_there_are_about_1300_http01_certificates_an_hour() {
             |o: &Object| o.get::<Certificate>().is_some_and(|c| c.status.last_failure_time.is_some());
         assert!(!whole.objects.iter().any(failed), "{release}");
     }
+}
+
+/// Five workers, each of which sleeps for 60 s before it asks the CA to look.
+#[test]
+fn five_workers_that_sleep_a_minute_prove_at_most_300_names_an_hour_by_dns01() {
+    let overrides = ["until=2026-01-05T08:20:00Z", "engine.dns01.recursiveOnly=true"];
+    let whole = run(&fleet::with_dns01(50).unwrap(), &overrides);
+    let rate = hourly(&whole);
+    assert!((230.0..=300.0).contains(&rate), "{rate} an hour");
+    let more =
+        run(&fleet::with_dns01(50).unwrap(), &[overrides[0], overrides[1], "engine.switches.workers=25"]);
+    assert!(hourly(&more) > 2.0 * rate, "more workers, more names: {}", hourly(&more));
 }
