@@ -120,7 +120,7 @@ fn load(library: &Library, name: &str, lenient: bool) -> miette::Result<Loaded> 
 /// Does it; says whether all went as expected.
 fn command(cli: Cli) -> miette::Result<bool> {
     if let Command::Issue(args) = &cli.command {
-        return Ok(issue::run(args, say)?);
+        return Ok(issue::run(args, cli.lenient, say)?);
     }
     let library = Library::open(cli.library.as_deref())?;
     match cli.command {

@@ -14,6 +14,7 @@ use issue_bed::{Bed, DNS_SOLVER, ISSUER, certificate, lines, mode, run_with, sai
 use mock_ca::policy::{DnsName, Identifier};
 use mock_dns::RecordType;
 use serde_json::Value;
+use world::keys::{SectionKind, pem_sections};
 use world::tls::Connector;
 
 /// Requests to a resource of the CA.
@@ -45,7 +46,9 @@ fn http_01_gives_a_secret_as_files_and_a_second_run_asks_the_ca_nothing() {
             let [chain, key] = ["tls.crt", "tls.key"].map(|name| std::fs::read(secret.join(name)).unwrap());
             // They are a pair.
             world::tls::Identity::from_pem(&bed.world, &chain, &key).unwrap();
-            assert_eq!(bed.ca.chain_pem(&bed.ca.issued()[0], 0).unwrap().into_bytes(), chain);
+            let sections = |pem: &[u8]| pem_sections(pem, SectionKind::Certificate);
+            let served = bed.ca.chain_pem(&bed.ca.issued()[0], 0).unwrap();
+            assert_eq!(sections(&chain), sections(served.as_bytes()));
             for (path, wanted) in [
                 (secret.clone(), 0o700),
                 (secret.join("tls.key"), 0o600),
@@ -59,7 +62,7 @@ fn http_01_gives_a_secret_as_files_and_a_second_run_asks_the_ca_nothing() {
             let (before, written) =
                 (all_requests(bed), std::fs::metadata(secret.join("tls.crt")).unwrap().modified().unwrap());
             // Nothing to do; the listener's port is of no concern.
-            let taken = bed.take_port();
+            let taken = bed.take_port(bed.http);
             let again = bed.issue(&[]);
             assert_eq!((again.status.code(), String::from_utf8(again.stdout).unwrap()), (Some(0), out));
             assert_eq!(all_requests(bed), before);
@@ -91,7 +94,9 @@ fn dns_01_is_solved_by_the_hook_apex_and_wildcard_one_after_the_other() {
         |bed| {
             bed.manifest(&format!("{ISSUER}{}", certificate("all", &["example.test", "*.example.test"])));
             let hook = bed.hook(|_| ());
-            let done = bed.issue(&["--dns01-hook", &hook.command]);
+            // With the self-check of the engine; no zone here has nameservers at port 53.
+            let check = ["--dns01-recursive-nameservers-only", "--dns01-settle", "1ms"];
+            let done = bed.issue(&[&["--dns01-hook", &hook.command][..], &check].concat());
             assert_eq!(done.status.code(), Some(0), "{}", said(&done));
             let calls = hook.calls();
             let actions: Vec<&str> = calls.iter().map(|call| call.split(' ').next().unwrap()).collect();
@@ -105,6 +110,73 @@ fn dns_01_is_solved_by_the_hook_apex_and_wildcard_one_after_the_other() {
             assert_ne!(calls[0], calls[2]);
             assert_eq!(bed.dns.values("_acme-challenge.example.test", RecordType::TXT).unwrap(), [""; 0]);
             assert!(bed.out("all-tls/tls.crt").exists());
+        },
+    );
+}
+
+/// The engine's own check: a hook that says it is done too early is found out.
+#[test]
+fn dns_01_waits_until_the_nameservers_have_the_record() {
+    run_with(
+        "dns01-early",
+        |_| {},
+        |bed| {
+            bed.manifest(&format!("{ISSUER}{}", certificate("all", &["*.example.test"])));
+            let flags = ["--dns01-hook", "true", "--dns01-recursive-nameservers-only", "--verbose"];
+            let mut child = bed.spawn(&flags);
+            let why = lines(&mut child).find(|line| line.contains("not yet propagated"));
+            child.kill().unwrap();
+            child.wait().unwrap();
+            assert!(why.unwrap().contains("example.test"));
+            assert_eq!(requests(bed, "challenge"), 0, "the CA is not asked to look");
+        },
+    );
+}
+
+#[test]
+fn tls_alpn_01_is_answered_by_the_program_where_the_ca_connects() {
+    run_with(
+        "tls-alpn01",
+        |_| {},
+        |bed| {
+            let issuer = ISSUER.replace("http01: {ingress: {class: nginx}}", "tlsALPN01: {ingress: {}}");
+            bed.manifest(&format!("{issuer}{}", certificate("www", &["www.example.test"])));
+            let taken = bed.take_port(bed.tls);
+            let refused = bed.issue(&[]);
+            let report = told(&refused);
+            assert_eq!(refused.status.code(), Some(2), "{report}");
+            for expected in [
+                &format!("cannot listen on 127.0.0.1:{} for TLS-ALPN-01", bed.tls),
+                "acme-tls/1 through to an address that --tlsalpn01-listen names",
+            ] {
+                assert!(report.contains(expected), "{expected:?} is missing in\n{report}");
+            }
+            drop(taken);
+            // Nothing listens for HTTP-01: somebody else may have its port.
+            let _http = bed.take_port(bed.http);
+            let done = bed.issue(&["--tlsalpn01-port", &bed.tls.to_string()]);
+            assert_eq!(done.status.code(), Some(0), "{}", said(&done));
+            assert_eq!(bed.ca.issued().len(), 1);
+            assert!(bed.out("www-tls/tls.crt").exists());
+        },
+    );
+}
+
+#[test]
+fn mistakes_are_mended_on_demand_and_told() {
+    run_with(
+        "lenient",
+        |config| config.always_valid = true,
+        |bed| {
+            let issuer = ISSUER.replace("server: ", "srver: ");
+            bed.manifest(&format!("{issuer}{}", certificate("www", &["www.example.test"])));
+            let strict = bed.issue(&["--no-self-check"]);
+            assert_eq!(strict.status.code(), Some(2), "{}", said(&strict));
+            let lenient = bed.issue(&["--no-self-check", "--lenient"]);
+            let report = said(&lenient);
+            assert_eq!(lenient.status.code(), Some(0), "{report}");
+            assert!(report.contains("manifest.yaml:8:5: `srver` is read as `server`"), "{report}");
+            assert!(bed.out("www-tls/tls.crt").exists());
         },
     );
 }
@@ -289,7 +361,7 @@ fn a_port_in_use_is_said_with_what_to_do() {
         |_| {},
         |bed| {
             bed.manifest(&format!("{ISSUER}{}", certificate("www", &["www.example.test"])));
-            let _taken = bed.take_port();
+            let _taken = bed.take_port(bed.http);
             let output = bed.issue(&[]);
             let report = told(&output);
             assert_eq!(output.status.code(), Some(2), "{report}");

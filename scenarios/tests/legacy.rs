@@ -3,14 +3,17 @@
 
 mod common;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use common::{count, load, times};
-use engine::api::{Certificate, Event, Kind, LegacyAcmeConfig, LegacyDomainConfig, LegacyHttp01, Object};
+use engine::api::{
+    Certificate, Event, Kind, LegacyAcmeConfig, LegacyDomainConfig, LegacyHttp01, Object, Secret,
+};
 use reports::RunRecord;
 use scenarios::history::{History, Stored};
 use scenarios::runner::{self, Options};
-use scenarios::script::{Expect, Loaded};
+use scenarios::script::{self, Expect, Loaded};
 
 const NAMES: [&str; 2] = ["shop.example.com", "www.shop.example.com"];
 
@@ -171,4 +174,82 @@ fn the_api_server_forgets_events_after_an_hour() {
     assert!(events_at(&[], "30m") >= 6);
     assert_eq!(events_at(&[], "1h9m"), 0);
     assert!(events_at(&["cluster.api.eventTtl=0s"], "1h9m") >= 6);
+}
+
+/// What a user of that time wrote.
+const ISSUER: &str = "\
+apiVersion: certmanager.k8s.io/v1alpha1
+kind: Issuer
+metadata: {name: letsencrypt, namespace: shop}
+spec:
+  acme:
+    server: https://acme-v02.api.letsencrypt.org/directory
+    email: ops@example.com
+    privateKeySecretRef: {name: letsencrypt-account}
+    http01: {}
+";
+const CERTIFICATE: &str = "\
+apiVersion: certmanager.k8s.io/v1alpha1
+kind: Certificate
+metadata: {name: shop, namespace: shop}
+spec:
+  secretName: shop-tls
+  keyAlgorithm: ecdsa
+  keySize: 256
+  dnsNames: [shop.example.com, www.shop.example.com]
+  issuerRef: {name: letsencrypt, kind: Issuer}
+  acme:
+    config:
+      - domains: [shop.example.com, www.shop.example.com]
+        http01: {ingressClass: nginx}
+";
+
+/// The first issuance, with an Issuer and a Certificate from files of `certmanager.k8s.io/v1alpha1`.
+fn of_its_time(name: &str, compat: &str, issuer: &str) -> (RunRecord, History) {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("legacy-{name}-{compat}"));
+    let manifests = folder.join("manifests");
+    std::fs::create_dir_all(&manifests).unwrap();
+    let script = std::fs::read_to_string(scenario().folder.join("scenario.yaml")).unwrap();
+    let (script, _) = script.split_once("expect:\n").unwrap();
+    let script = script.replace("compat: v1_7", &format!("compat: {compat}"));
+    std::fs::write(folder.join("scenario.yaml"), script).unwrap();
+    std::fs::write(manifests.join("issuer.yaml"), issuer).unwrap();
+    std::fs::write(manifests.join("certificate.yaml"), CERTIFICATE).unwrap();
+    let mut loaded = scenario();
+    let old = script::load(&folder).unwrap().objects;
+    let kinds = [Kind::Issuer, Kind::Certificate];
+    assert_eq!(old.len(), kinds.len());
+    loaded.objects.retain(|object| !kinds.contains(&object.kind()));
+    loaded.objects.extend(old);
+    let overrides = vec![format!("engine.compat={compat}"), "until=2022-02-03T09:05:00Z".to_owned()];
+    let (record, history) = runner::history(&loaded, &Options { overrides, ..Options::default() }).unwrap();
+    (record, history.unwrap())
+}
+
+#[test]
+fn manifests_of_their_time_are_issued_by_v0_5_and_v0_2() {
+    for compat in ["v0_5", "v0_2"] {
+        let (record, history) = of_its_time("issued", compat, ISSUER);
+        assert_eq!(record.counts.certificates, 1, "{compat}: {:#?}", record.log);
+        let stored = end(&history);
+        let secret = stored.list(Kind::Secret).into_iter().find(|s| s.meta().name == "shop-tls");
+        let data = &secret.unwrap().get::<Secret>().unwrap().data;
+        assert!(data.contains_key("tls.crt") && data.contains_key("tls.key"), "{compat}");
+    }
+}
+
+/// The Certificate asks for HTTP-01, and the issuer has DNS-01 alone.
+#[test]
+fn a_way_that_the_issuer_does_not_have_is_refused() {
+    let dns = "    dns01: {providers: [{name: prod, rfc2136: {nameserver: 10.0.0.53}}]}\n";
+    let issuer = ISSUER.replace("    http01: {}\n", dns);
+    for compat in ["v0_5", "v0_2"] {
+        let (record, history) = of_its_time("refused", compat, &issuer);
+        assert_eq!(record.counts.certificates, 0, "{compat}");
+        let why =
+            "ACME server does not allow selected challenge type or no provider is configured for domain";
+        let stored = end(&history);
+        let told = record.log.iter().any(|line| line.text.contains(why));
+        assert!(told || stored.describe(stored.find(Kind::Certificate, None, "shop").unwrap()).contains(why));
+    }
 }

@@ -185,7 +185,7 @@ impl AcmeClient {
         order_of(&response)
     }
 
-    /// Reads an order.
+    /// Reads an order. Its URL is the one that it was read from, unless the server says another (`Location`).
     ///
     /// # Errors
     /// [`AcmeError`].

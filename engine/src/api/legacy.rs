@@ -1,5 +1,6 @@
 //! What Certificates of `certmanager.k8s.io/v1alpha1` carry beyond v1. It is no part of v1 and not in its JSON.
 
+use super::convert::{AcmeConfig, DomainConfig};
 use super::scalar::Time;
 
 /// `spec.acme` of v1alpha1: how each name is to be proven.
@@ -7,6 +8,17 @@ use super::scalar::Time;
 pub struct LegacyAcmeConfig {
     /// `config[]`.
     pub config: Vec<LegacyDomainConfig>,
+}
+
+impl From<AcmeConfig> for LegacyAcmeConfig {
+    fn from(kept: AcmeConfig) -> Self {
+        let domains = |DomainConfig { domains, http01, dns01 }: DomainConfig| LegacyDomainConfig {
+            domains,
+            http01: http01.map(|h| LegacyHttp01 { ingress: h.ingress, ingress_class: h.ingress_class }),
+            dns01: dns01.map(|d| d.provider),
+        };
+        LegacyAcmeConfig { config: kept.config.into_iter().map(domains).collect() }
+    }
 }
 
 /// One entry of `spec.acme.config`.

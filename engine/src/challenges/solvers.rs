@@ -65,7 +65,7 @@ impl Solvers {
                 (Some(ports), AcmeChallengeType::TlsAlpn01) => {
                     self.look.tls_alpn01(challenge, ports.tls).await
                 }
-                (Some(_), AcmeChallengeType::Dns01) => self.look.dns01(challenge).await,
+                (Some(_), AcmeChallengeType::Dns01) => self.dns01.check(log, challenge).await,
             };
         }
         match challenge.spec.type_ {

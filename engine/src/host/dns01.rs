@@ -39,7 +39,7 @@ impl Action {
 }
 
 /// Where the CA looks, with its final dot.
-pub(super) fn record_name(challenge: &Challenge) -> String {
+fn record_name(challenge: &Challenge) -> String {
     format!("_acme-challenge.{}.", challenge.spec.dns_name)
 }
 

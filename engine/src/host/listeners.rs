@@ -174,7 +174,7 @@ mod tests {
             // Another key authorization is not proved.
             a.spec.key.push('x');
             let error = look.tls_alpn01(&a, 443).await.unwrap_err().to_string();
-            assert!(error.contains("is not the challenge's"), "{error}");
+            assert!(error.contains("is not that of this challenge"), "{error}");
             // Its clean-up leaves the other's certificate alone.
             listeners.clean_up(&a).await.unwrap();
             a.spec.key.pop();

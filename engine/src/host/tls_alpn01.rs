@@ -2,25 +2,19 @@
 //! to clients that speak `acme-tls/1` and nothing else.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rcgen::{CertificateParams, CustomExtension, DistinguishedName, SanType, SerialNumber};
 use tokio::io::AsyncReadExt as _;
-use world::tls::{Acceptor, Identity, reverse_name};
-use world::{KeyAlgorithm, Listener, TaskGroup, World, sha256};
+use world::tls::{Acceptor, Identity};
+use world::{Listener, TaskGroup, World};
 
 use super::serving::{ListenError, Serving};
+use crate::acme::tls_alpn::{self, PROTOCOL};
 use crate::api::{AcmeChallengeType, Challenge};
 use crate::controller::SyncError;
 
-/// The protocol of the challenge.
-pub(super) const PROTOCOL: &str = "acme-tls/1";
-/// How long before now a certificate begins, so that clocks may differ.
-const BEFORE: Duration = Duration::from_secs(3600);
-/// Its life from now on: longer than any challenge's.
-const LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
 /// A handshake takes at most this long.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 /// Pause after a connection that could not be accepted.
@@ -42,8 +36,7 @@ fn lock(shown: &Mutex<Shown>) -> MutexGuard<'_, Shown> {
 
 /// What a validator asks for (SNI): the name itself, or the reverse name of an address.
 pub(super) fn server_name(challenge: &Challenge) -> String {
-    let name = &challenge.spec.dns_name;
-    name.parse().map_or_else(|_| name.to_ascii_lowercase(), reverse_name)
+    tls_alpn::server_name(&challenge.spec.dns_name.to_ascii_lowercase())
 }
 
 impl TlsAlpn01 {
@@ -60,7 +53,8 @@ impl TlsAlpn01 {
         let (name, key) = (server_name(challenge), &challenge.spec.key);
         let known = lock(&self.shown).get(&name).is_some_and(|(known, _)| known == key);
         if !known {
-            let identity = certificate(&self.world, &challenge.spec.dns_name, key)?;
+            let identity = tls_alpn::identity(&self.world, &challenge.spec.dns_name, key);
+            let identity = identity.map_err(SyncError::other)?;
             lock(&self.shown).insert(name, (key.clone(), identity));
         }
         let shown = self.shown.clone();
@@ -105,27 +99,4 @@ async fn serve(world: World, mut listener: Listener, acceptor: Acceptor) {
             let _ = clock.timeout(HANDSHAKE_MAX, handshake).await;
         });
     }
-}
-
-/// The certificate of RFC 8737 section 3: one name, and the digest in a critical extension.
-fn certificate(world: &World, name: &str, key_authorization: &str) -> Result<Identity, SyncError> {
-    let label = format!("tls-alpn-01 {name} {key_authorization}");
-    let key = world.keys(&label).generate(KeyAlgorithm::EcdsaP256).map_err(SyncError::other)?;
-    let mut params = CertificateParams::default();
-    params.distinguished_name = DistinguishedName::new();
-    params.subject_alt_names = vec![match name.parse::<IpAddr>() {
-        Ok(ip) => SanType::IpAddress(ip),
-        Err(_) => SanType::DnsName(name.to_owned().try_into().map_err(SyncError::other)?),
-    }];
-    let digest = sha256(key_authorization.as_bytes());
-    params.custom_extensions = vec![CustomExtension::new_acme_identifier(&digest)];
-    let now = world.now();
-    params.not_before = (now - BEFORE).to_offset_date_time();
-    params.not_after = (now + LIFE).to_offset_date_time();
-    let mut serial = sha256(format!("{label} {}", now.unix_nanos()).as_bytes());
-    // Positive, and without a leading zero.
-    serial[0] = serial[0] & 0x3f | 0x40;
-    params.serial_number = Some(SerialNumber::from_slice(&serial[..16]));
-    let certificate = params.self_signed(&key).map_err(SyncError::other)?;
-    Ok(Identity::new(world, vec![certificate.der().to_vec()], &key))
 }

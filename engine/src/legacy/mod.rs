@@ -20,8 +20,8 @@ use world::http::Client as HttpClient;
 
 use crate::acme::{AcmeClient, AcmeClients};
 use crate::api::{
-    Certificate, Condition, ConditionStatus, Ingress, Kind, LegacyAcmeStatus, ObjectKey, Pod, Resource as _,
-    Secret, Service, Time,
+    Certificate, Condition, ConditionStatus, Ingress, IssuerSpec, Kind, LegacyAcmeConfig, LegacyAcmeStatus,
+    ObjectKey, Pod, Resource as _, Secret, Service, Time, convert,
 };
 use crate::compat::OneController;
 use crate::conditions::{self, put};
@@ -124,6 +124,21 @@ fn need(stored: Option<(&Names, Timestamp)>, common_name: &str, names: &[String]
     }
 }
 
+/// Reads `spec.acme` out of what the conversion to `v1` has kept of it. HTTP-01 is there only if the issuer has it.
+fn configure(certificate: &mut Certificate, issuer: &IssuerSpec) {
+    if certificate.spec.acme.is_none() {
+        let kept = convert::acme_config(&certificate.metadata);
+        certificate.spec.acme = kept.map(|kept| Box::new(LegacyAcmeConfig::from(kept)));
+    }
+    // `http01: {}` of the issuer has become a solver.
+    let solvers = issuer.acme.iter().flat_map(|acme| &acme.solvers);
+    if !solvers.into_iter().any(|solver| solver.http01.is_some())
+        && let Some(acme) = &mut certificate.spec.acme
+    {
+        acme.config.iter_mut().for_each(|domains| domains.http01 = None);
+    }
+}
+
 /// The common name: the one given, or the first name.
 fn common_name(certificate: &Certificate) -> String {
     match certificate.spec.common_name.as_str() {
@@ -203,7 +218,7 @@ impl Legacy {
     async fn step(self: &Arc<Self>, certificate: &mut Certificate) -> SyncResult {
         let reference = certificate.spec.issuer_ref.clone();
         let namespace = certificate.metadata.namespace.clone();
-        let Some((_, status)) = self.issuers.get(&reference, &namespace) else {
+        let Some((issuer, status)) = self.issuers.get(&reference, &namespace) else {
             let kind = reference.kind_or_default().to_lowercase();
             let error = format!("{kind}.certmanager.k8s.io {:?} not found", reference.name);
             let text = format!("Issuer {error} does not exist");
@@ -218,6 +233,7 @@ impl Legacy {
             self.log.say(log::ISSUER_NOT_READY, text.clone());
             return Err(SyncError::Other(text));
         }
+        configure(certificate, &issuer);
         let (common_name, names) = (common_name(certificate), dns_names(certificate));
         if names.is_empty() {
             return Err(SyncError::other("certificate must specify at least one of dnsNames or commonName"));

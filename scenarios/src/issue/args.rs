@@ -54,6 +54,12 @@ pub struct IssueArgs {
     /// nameservers have the record, and may be called again for the same.
     #[arg(long, value_name = "CMD")]
     pub dns01_hook: Option<String>,
+    /// The self-check of DNS-01 asks the nameservers of this process, and not those that the zone names.
+    #[arg(long)]
+    pub dns01_recursive_nameservers_only: bool,
+    /// How long DNS-01 waits after the self-check has found the record [default: the release's, 60s].
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub dns01_settle: Option<Duration>,
     /// Let the CA look at once, without looking first (behind NAT the name may not lead here from here).
     #[arg(long)]
     pub no_self_check: bool,

@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use engine::api::convert::offer_solvers;
 use engine::api::{
-    Certificate, ClusterIssuer, Condition, ConditionStatus, Ingress, Issuer, IssuerSpec, Kind, Object,
-    ObjectKey, Secret, Time, defaults,
+    AcmeChallengeType, Certificate, ClusterIssuer, Condition, ConditionStatus, Ingress, Issuer, IssuerSpec,
+    Kind, Object, ObjectKey, Secret, Time, defaults,
 };
-use engine::manifest::ManifestError;
+use engine::compat::Compat;
+use engine::manifest::{ManifestError, Options, load_lenient, load_with};
 use engine::store::{ApiError, Store};
 use world::Timestamp;
 
@@ -102,25 +104,43 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, BadInput> {
     Ok(found)
 }
 
-/// The objects of all manifests, in their order.
+/// What the manifests came to.
+#[derive(Debug)]
+pub(super) struct Given {
+    /// The objects of all manifests, in their order.
+    pub(super) objects: Vec<Object>,
+    /// What was mended: `FILE:LINE:COLUMN: MESSAGE`.
+    pub(super) repairs: Vec<String>,
+}
+
+/// Loads all manifests as the API server of a release takes them, or leniently, as it would not.
 ///
 /// # Errors
 /// [`BadInput`].
-pub(super) fn load(paths: &[PathBuf]) -> Result<Vec<Object>, BadInput> {
-    let mut objects: Vec<Object> = Vec::new();
+pub(super) fn load(paths: &[PathBuf], compat: &Compat, lenient: bool) -> Result<Given, BadInput> {
+    let (mut objects, mut repairs): (Vec<Object>, Vec<String>) = Default::default();
     for path in paths {
         for file in files(path)? {
-            let text = std::fs::read_to_string(&file).map_err(unreadable(&file))?;
-            objects.extend(engine::manifest::load(&file.display().to_string(), &text)?);
+            let shown = file.display().to_string();
+            if lenient {
+                let loaded = load_lenient(&shown, &std::fs::read(&file).map_err(unreadable(&file))?)?;
+                repairs.extend(loaded.repairs.iter().map(|repair| format!("{shown}:{repair}")));
+                objects.extend(loaded.objects);
+            } else {
+                let text = std::fs::read_to_string(&file).map_err(unreadable(&file))?;
+                objects.extend(load_with(&shown, &text, &Options::of(compat))?);
+            }
         }
     }
+    // An old Certificate says itself how its domains are solved; those of v1 find it at their issuer.
+    offer_solvers(&mut objects);
     let mut seen = BTreeSet::new();
     for object in &objects {
         if !seen.insert((object.kind(), object.key())) {
             return Err(BadInput::Twice { kind: object.kind(), key: object.key() });
         }
     }
-    Ok(objects)
+    Ok(Given { objects, repairs })
 }
 
 /// The Certificates that the manifests ask for, by themselves or for an Ingress.
@@ -192,15 +212,19 @@ pub(super) fn check(store: &Store, given: &[Object], by_namespace: bool) -> Resu
     Ok(())
 }
 
-/// Whether any issuer in the store has a solver for HTTP-01.
-pub(super) fn has_http01(store: &Store) -> bool {
+/// Whether any issuer in the store has a solver for challenges of this type.
+pub(super) fn has_solver(store: &Store, type_: AcmeChallengeType) -> bool {
     let issuers = store.list(Kind::Issuer).into_iter().chain(store.list(Kind::ClusterIssuer));
     let spec = |object: &Object| -> Option<IssuerSpec> {
         let issuer = object.get::<Issuer>().map(|i| i.spec.clone());
         issuer.or_else(|| object.get::<ClusterIssuer>().map(|i| i.spec.clone()))
     };
     let solvers = issuers.filter_map(|object| spec(&object)?.acme).flat_map(|acme| acme.solvers);
-    solvers.into_iter().any(|solver| solver.http01.is_some())
+    solvers.into_iter().any(|solver| match type_ {
+        AcmeChallengeType::Http01 => solver.http01.is_some(),
+        AcmeChallengeType::Dns01 => solver.dns01.is_some(),
+        AcmeChallengeType::TlsAlpn01 => solver.tls_alpn01.is_some(),
+    })
 }
 
 /// Brings what the manifests say into the store, as `kubectl apply` does: what is new is created, what has another

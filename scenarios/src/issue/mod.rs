@@ -20,6 +20,7 @@ use engine::acme::ClientConfig;
 use engine::api::{AcmeChallengeType, Certificate, Event, Kind, Object, ObjectKey};
 use engine::client::NoDelay;
 use engine::compat::{Compat, RELEASES};
+use engine::dns01;
 use engine::host::{Dns01Hook, ListenConfig, ListenError, Listeners, Ports};
 use engine::store::persist::{PersistError, StoreFile};
 use engine::store::{Change, ChangeType, Names, Store};
@@ -31,6 +32,7 @@ use world::{Instant, Raced, World, race};
 pub use args::IssueArgs;
 pub use goal::{Standing, standing};
 pub use input::BadInput;
+use input::Given;
 pub use output::{Output, OutputError};
 use progress::{LogSink, Progress};
 
@@ -108,14 +110,18 @@ enum Stopped {
 }
 
 /// Gets the certificates. Says whether every one of them is Ready, or with `--watch`, whether it has ended as it was
-/// told to.
+/// told to. When it is `lenient`, mistakes of the manifests are mended and told on standard error.
 ///
 /// # Errors
 /// [`IssueError`]: nothing was tried.
-pub fn run(args: &IssueArgs, report: impl Fn(&str)) -> Result<bool, IssueError> {
-    let given = input::load(&args.filename)?;
+pub fn run(args: &IssueArgs, lenient: bool, report: impl Fn(&str)) -> Result<bool, IssueError> {
+    let mut compat = release(&args.compat)?;
+    let Given { objects: given, repairs } = input::load(&args.filename, &compat, lenient)?;
+    for repair in &repairs {
+        eprintln!("{repair}");
+    }
     let wanted = input::wanted(&given)?;
-    let compat = release(&args.compat)?;
+    compat.dns01_settle = args.dns01_settle.unwrap_or(compat.dns01_settle);
     world::real::run(None, |world| async move {
         let end = world::real::told_to_end()?;
         let issue = Issue::open(&world, args, &given, wanted, compat)?;
@@ -161,14 +167,23 @@ fn listen_error(error: ListenError, flag: &str) -> IssueError {
             "ports below 1024 are for root, or for programs with `setcap cap_net_bind_service=+ep`; or listen \
              elsewhere by {flag}, and forward the CA's requests to it"
         ),
-        std::io::ErrorKind::AddrInUse => format!(
-            "another program has this port: end it meanwhile, or let it forward /.well-known/acme-challenge/ to an \
-             address that {flag} names"
-        ),
+        std::io::ErrorKind::AddrInUse => {
+            let what = match error.type_ {
+                AcmeChallengeType::TlsAlpn01 => "pass TLS of the protocol acme-tls/1 through",
+                _ => "forward /.well-known/acme-challenge/",
+            };
+            format!(
+                "another program has this port: end it meanwhile, or let it {what} to an address that {flag} names"
+            )
+        }
         _ => format!("{flag} names another address"),
     };
     IssueError::Listen { error, help }
 }
+
+/// What is listened for, and the flag that says where.
+const LISTENERS: [(AcmeChallengeType, &str); 2] =
+    [(AcmeChallengeType::Http01, "--http01-listen"), (AcmeChallengeType::TlsAlpn01, "--tlsalpn01-listen")];
 
 /// One run.
 struct Issue {
@@ -221,6 +236,10 @@ impl Issue {
                 acme: ClientConfig { nameservers, hosts, roots },
                 cluster_resource_namespace: CLUSTER_NAMESPACE.to_owned(),
                 host: Some(host.clone()),
+                dns01: dns01::Options {
+                    recursive_only: args.dns01_recursive_nameservers_only,
+                    ..dns01::Options::default()
+                },
                 ..EngineConfig::default()
             },
             host,
@@ -240,9 +259,10 @@ impl Issue {
             // All that there is to do is done.
             Ok(()) if ready && !goal::is_presenting(&self.store) && !args.watch => None,
             Ok(()) => {
-                if !ready && input::has_http01(&self.store) {
-                    let probed = self.host.probe(AcmeChallengeType::Http01).await;
-                    probed.map_err(|error| listen_error(error, "--http01-listen"))?;
+                for (type_, flag) in LISTENERS.into_iter().filter(|_| !ready) {
+                    if input::has_solver(&self.store, type_) {
+                        self.host.probe(type_).await.map_err(|error| listen_error(error, flag))?;
+                    }
                 }
                 let changes = self.start(args.verbose)?;
                 self.follow(changes, args, end).await.err()

@@ -40,8 +40,8 @@ pub(crate) const DNS_SOLVER: &str = "      - dns01: {webhook: {groupName: none, 
         selector: {dnsNames: ['*.example.test', 'example.test']}
 ";
 
-/// The release that is run.
-const RELEASE: &str = "v1_7";
+/// The release that is run: the program's default.
+const RELEASE: &str = "v1_21";
 
 pub(crate) fn certificate(name: &str, dns_names: &[&str]) -> String {
     format!(
@@ -66,7 +66,8 @@ pub(crate) struct Bed {
     pub(crate) dns: Dns,
     /// Where the CA asks for HTTP-01.
     pub(crate) http: u16,
-    tls: u16,
+    /// Where it asks for TLS-ALPN-01.
+    pub(crate) tls: u16,
     nameserver: SocketAddr,
     pub(crate) folder: PathBuf,
 }
@@ -106,8 +107,8 @@ impl Bed {
     }
 
     /// Somebody else listens where challenges are to be answered.
-    pub(crate) fn take_port(&self) -> std::net::TcpListener {
-        std::net::TcpListener::bind(("127.0.0.1", self.http)).unwrap()
+    pub(crate) fn take_port(&self, port: u16) -> std::net::TcpListener {
+        std::net::TcpListener::bind(("127.0.0.1", port)).unwrap()
     }
 
     /// A path below the output.
