@@ -135,7 +135,9 @@ fn copy(object: &Object, n: usize) -> Object {
             renamed(&mut owner.name);
             numbered(&mut owner.uid);
         }
-        meta.annotations.values_mut().filter(|value| value.starts_with(first)).for_each(renamed);
+        // Names of objects, not the DNS names of the certificate, which stay.
+        let of_object = |value: &&mut String| value.starts_with(first) && !value.contains('.');
+        meta.annotations.values_mut().filter(of_object).for_each(renamed);
     });
     match object {
         Object::Certificate(certificate) => {

@@ -1,8 +1,8 @@
 //! Conversion between the versions of cert-manager's API.
 //!
 //! The engine works on `v1`. An object of an older version is converted as its release would have done, field by field
-//! ([`moves`]); what the older version did not have is not understood ([`unknown`]). The old way to configure ACME of
-//! `certmanager.k8s.io/v1alpha1` has a module of its own ([`v1alpha1`]). Conversion works on trees of text, so that
+//! (`moves`); what the older version did not have is not understood (`unknown`). The old way to configure ACME of
+//! `certmanager.k8s.io/v1alpha1` has a module of its own (`v1alpha1`). Conversion works on trees of text, so that
 //! errors about a converted object still point at what its author wrote.
 
 mod ingress;
