@@ -1,13 +1,11 @@
 //! Accounts (RFC 8555 section 7.3): kinds of keys, their change by all its rules, contacts, and the end.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-mod support;
-
+use crate::support::both::*;
+use crate::support::{Acme, Stage, body, sign, simulated, text};
 use http::Method;
 use mock_ca::dialect::{DialectName, Endpoint as E};
 use serde_json::{Value, json};
-use support::both::*;
-use support::{Acme, Stage, body, sign, simulated, text};
 use world::KeyAlgorithm::{self, EcdsaP256, EcdsaP384, EcdsaP521, Ed25519, Rsa};
 use world::PrivateKey;
 

@@ -1,17 +1,15 @@
 //! What a client can make the CA hold: bodies, heads, connections, entries and nonces have an end.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-mod support;
-
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use crate::support::both::{BOTH, expect, stage_of};
 use mock_ca::dialect::Endpoint;
 use mock_ca::{Ca, Config, MockCa};
 use serde_json::Value;
-use support::both::{BOTH, expect, stage_of};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use world::World;
 use world::tls::{Connector, TlsStream};
@@ -256,7 +254,7 @@ fn the_journal_stays_within_its_bound() {
 /// Of the nonces that were handed out the latest are good, and no others are kept.
 #[test]
 fn nonces_end_with_their_window() {
-    support::simulated(|world| async move {
+    crate::support::simulated(|world| async move {
         for dialect in BOTH {
             let stage = stage_of(&world, dialect, |config| config.nonce_window = 500).await;
             let mut client = stage.client("one").await;

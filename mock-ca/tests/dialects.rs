@@ -1,10 +1,10 @@
 //! Every situation in which Pebble and Boulder answer with a status and a type of their own, as one table.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::both::*;
+use crate::support::{Acme, Stage, body, finalize_body, simulated, text};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::Method;
@@ -13,8 +13,6 @@ use mock_ca::dialect::{DialectName, Endpoint as E};
 use mock_ca::{Config, Issued};
 use rcgen::{CertificateParams, CustomExtension, DistinguishedName, DnType};
 use serde_json::{Value, json};
-use support::both::*;
-use support::{Acme, Stage, body, finalize_body, simulated, text};
 use world::KeyAlgorithm::{EcdsaP256, EcdsaP521, Ed25519, Rsa};
 use world::http::{Client, Response};
 use world::resolver::Resolver;
@@ -292,7 +290,7 @@ impl Scene {
             "no JSON" => client.post_raw(&order_url, "{".to_owned()).await,
             "unprotected header" | "signatures" => {
                 let mut header = client.header(&order_url).await;
-                let mut signed = support::sign(&client.key, &mut header, "");
+                let mut signed = crate::support::sign(&client.key, &mut header, "");
                 match situation {
                     "signatures" => signed["signatures"] = json!([{}]),
                     _ => signed["header"] = json!({ "kid": "x" }),

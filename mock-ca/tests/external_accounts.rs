@@ -1,16 +1,14 @@
 //! External account binding (RFC 8555 section 7.3.4).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-mod support;
-
+use crate::support::both::*;
+use crate::support::{Acme, Stage, body, simulated};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::Method;
 use mock_ca::dialect::{DialectName, Endpoint as E};
 use ring::hmac;
 use serde_json::{Value, json};
-use support::both::*;
-use support::{Acme, Stage, body, simulated};
 use world::KeyAlgorithm::EcdsaP256;
 use world::World;
 
@@ -76,7 +74,7 @@ fn bindings_that_are_refused() {
                 ("no key", Some(binding(&client, |_, p, _| *p = json!(1))), "badPublicKey 400"),
             ] {
                 let reply = client.new_account(request(binding)).await;
-                assert_eq!(outcome(&reply), wanted, "{dialect:?}, {what}: {}", support::text(&reply));
+                assert_eq!(outcome(&reply), wanted, "{dialect:?}, {what}: {}", crate::support::text(&reply));
             }
             assert_eq!(client.kid, None, "nothing was made");
         }

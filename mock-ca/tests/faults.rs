@@ -1,14 +1,12 @@
 //! Fault scripts against a running server, in virtual time.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::{Stage, body, kind, simulated, text};
 use http::Method;
 use mock_ca::faults::{Script, line};
 use serde_json::json;
-use support::{Stage, body, kind, simulated, text};
 use world::http::{Client, HttpError};
 use world::resolver::Resolver;
 

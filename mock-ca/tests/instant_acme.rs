@@ -2,12 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-mod support;
-
+use crate::support::{Page, Stage, finalize_body};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use instant_acme::{Account, ChallengeType, Identifier, NewAccount, NewOrder, OrderStatus, RetryPolicy};
-use support::{Page, Stage, finalize_body};
 use world::KeyAlgorithm;
 use world::http::HyperConnector;
 use world::resolver::Resolver;

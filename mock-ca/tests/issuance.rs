@@ -1,14 +1,12 @@
 //! A whole issuance by http-01, with what goes wrong on the way, in virtual time and on real sockets.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::{Answers, Page, Stage, body, kind, simulated, text};
 use mock_ca::config::Perspective;
 use mock_ca::dialect::Endpoint;
 use serde_json::json;
-use support::{Answers, Page, Stage, body, kind, simulated, text};
 use world::World;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 

@@ -1,16 +1,14 @@
 //! Let's Encrypt's rate limits from the outside: what a client meets, and when it may go on.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::both::*;
+use crate::support::{Acme, Stage, body, simulated, text};
 use http::Method;
 use mock_ca::dialect::{DialectName, Endpoint as E};
 use mock_ca::limits::{EndpointClass, ExemptionRule, LimitName, LimitsConfig, Preset, Quota, TextVersion};
 use serde_json::json;
-use support::both::*;
-use support::{Acme, Stage, body, simulated, text};
 use world::KeyAlgorithm::EcdsaP256;
 use world::World;
 use world::http::Response;

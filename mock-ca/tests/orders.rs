@@ -2,17 +2,15 @@
 //! the bugs of Pebble that are not here.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-mod support;
-
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::support::both::*;
+use crate::support::{body, simulated, text};
 use mock_ca::config::Profile;
 use mock_ca::dialect::{DialectName, Endpoint as E};
 use mock_ca::policy::IdentifierType;
 use serde_json::{Value, json};
-use support::both::*;
-use support::{body, simulated, text};
 
 const DAY: Duration = Duration::from_secs(86_400);
 

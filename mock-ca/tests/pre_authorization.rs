@@ -1,14 +1,12 @@
 //! Authorization before an order (RFC 8555 section 7.4.1).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::both::*;
+use crate::support::{Acme, body, simulated};
 use mock_ca::dialect::{DialectName, Endpoint as E};
 use serde_json::{Value, json};
-use support::both::*;
-use support::{Acme, body, simulated};
 use world::http::Response;
 
 async fn ask(client: &mut Acme, kind: &str, value: &str) -> Response {

@@ -1,14 +1,12 @@
 //! What the server answers to single requests: accounts, reuse, refusals, certificate requests, revocation.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-mod support;
-
+use crate::support::{Acme, Stage, body, finalize_body, kind, sign, simulated, text};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::Method;
 use rcgen::{CertificateParams, CustomExtension, DistinguishedName, DnType, SanType};
 use serde_json::{Value, json};
-use support::{Acme, Stage, body, finalize_body, kind, sign, simulated, text};
 use world::KeyAlgorithm;
 use world::http::Response;
 

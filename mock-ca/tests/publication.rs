@@ -1,14 +1,12 @@
 //! What a certificate links to, fetched from a running CA before and after its revocation.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-mod support;
-
+use crate::support::{Stage, simulated};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::Method;
 use mock_ca::config::Publication;
 use serde_json::json;
-use support::{Stage, simulated};
 use world::World;
 use x509_parser::extensions::{DistributionPointName, GeneralName, ParsedExtension};
 use x509_parser::prelude::{FromDer as _, X509Certificate};

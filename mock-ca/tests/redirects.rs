@@ -1,13 +1,11 @@
 //! Redirects of http-01 validation: to another host, and to https with a certificate that nobody trusts.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-mod support;
-
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::support::{Acme, Page, Stage, body, simulated};
 use serde_json::Value;
-use support::{Acme, Page, Stage, body, simulated};
 use world::tls::Acceptor;
 use world::{KeyAlgorithm, PrivateKey, World};
 

@@ -1,14 +1,12 @@
 //! Renewal information and replacement (RFC 9773).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::both::*;
+use crate::support::{body, simulated};
 use mock_ca::dialect::DialectName;
 use serde_json::{Value, json};
-use support::both::*;
-use support::{body, simulated};
 use world::Timestamp;
 
 const HOUR: Duration = Duration::from_secs(3600);

@@ -4,15 +4,14 @@
 
 #[path = "../../scenarios/fuzz/harness/requests.rs"]
 mod harness;
-mod support;
 
 use std::path::PathBuf;
 
+use crate::support::both::*;
+use crate::support::simulated;
 use http::Method;
 use mock_ca::dialect::Endpoint as E;
 use serde_json::json;
-use support::both::*;
-use support::simulated;
 
 #[test]
 fn seeds_are_answered() {

@@ -3,7 +3,6 @@
 
 #[path = "support/directory.rs"]
 mod directory;
-mod support;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
@@ -12,12 +11,12 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::support::{Acme, Page, Stage, body, simulated, text};
 use directory::TempDir;
 use http::Method;
 use mock_ca::config::Config;
 use mock_ca::{Ca, StateDir};
 use serde_json::{Value, json};
-use support::{Acme, Page, Stage, body, simulated, text};
 use world::http::Client;
 use world::resolver::Resolver;
 use world::tls::Connector;

@@ -2,8 +2,6 @@
 //! information, and what a lost connection does in 1.16 and in 1.21.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-mod common;
-
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,7 +54,7 @@ where
     T: Send + 'static,
     F: Future<Output = T> + Send + 'static,
 {
-    let loaded = common::load("first-issuance");
+    let loaded = crate::common::load("first-issuance");
     let start = loaded.scenario.clock.start;
     let wall = world::WallClock { start, ..world::WallClock::default() };
     let config = sim::Config { wall, ..sim::Config::default() };

@@ -2,11 +2,9 @@
 //! are not all zero.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-mod common;
-
 use std::process::Command;
 
-use common::{load, run};
+use crate::common::{load, run};
 use reports::{Outcome, RunRecord};
 use scenarios::runner::{Options, run_with};
 use world::Tape;

@@ -2,11 +2,9 @@
 //! updates, DNS over HTTPS.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-mod common;
-
 use std::collections::BTreeMap;
 
-use common::load;
+use crate::common::load;
 use engine::api::{Challenge, Event, Kind};
 use engine::dns01::{AcmeDns, Provider as _, TxtRecord};
 use engine::log::render;

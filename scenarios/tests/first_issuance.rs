@@ -1,11 +1,9 @@
 //! The first issuance: what its log comes from, and what goes when a cause is taken away.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-mod common;
-
 use std::collections::BTreeMap;
 
-use common::{count, load, run, times};
+use crate::common::{count, load, run, times};
 use reports::{Difference, Outcome, RunRecord};
 use scenarios::runner;
 use scenarios::script::Expect;

@@ -1,11 +1,9 @@
 //! HTTP-01 from Certificate to Secret, in virtual time, along every way that leads to a solver.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-mod common;
-
 use std::time::Duration;
 
-use common::live::{Live, certificate, issuer, live, script};
+use crate::common::live::{Live, certificate, issuer, live, script};
 use engine::api::{Challenge, HTTPRoute, Ingress, Pod};
 use scenarios::script::{IngressBehaviour, IngressController, Scenario};
 

@@ -2,15 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 #![cfg(unix)]
 
-mod issue_bed;
-
 use std::path::Path;
 use std::time::Duration;
 
 use engine::api::{AcmeChallengeType, Challenge};
 use engine::host::{ListenConfig, Listeners, Responder as _};
 
-use issue_bed::{Bed, DNS_SOLVER, ISSUER, certificate, lines, mode, run_with, said, told};
+use crate::issue_bed::{Bed, DNS_SOLVER, ISSUER, certificate, lines, mode, run_with, said, told};
 use mock_ca::policy::{DnsName, Identifier};
 use mock_dns::RecordType;
 use serde_json::Value;

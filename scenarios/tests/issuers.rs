@@ -2,11 +2,9 @@
 //! wrong.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-mod common;
-
+use crate::common::bench::{Bench, release, simulate};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use common::bench::{Bench, release, simulate};
 use engine::api::{Certificate, CertificateRequest, Kind, Object};
 use engine::pki;
 use scenarios::backends::vault::{self, Vault};

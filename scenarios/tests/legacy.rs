@@ -1,12 +1,10 @@
 //! The one controller of 0.2 and 0.5, end to end: document 002's list of events, and document 003's 503s.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-mod common;
-
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use common::{count, load, times};
+use crate::common::{count, load, times};
 use engine::api::{
     Certificate, Event, Kind, LegacyAcmeConfig, LegacyDomainConfig, LegacyHttp01, Object, Secret,
 };

@@ -1,9 +1,7 @@
 //! Every scenario of the library passes, and says where it comes from and why it happens.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-mod common;
-
-use common::{library, run};
+use crate::common::{library, run};
 use reports::Outcome;
 
 #[test]

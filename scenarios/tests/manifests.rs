@@ -1,11 +1,9 @@
 //! Which manifests a scenario takes: what its release serves, older versions on demand, and mistakes when it is told to.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-mod common;
-
 use std::path::PathBuf;
 
-use common::load;
+use crate::common::load;
 use engine::api::convert::acme_config;
 use engine::api::{Certificate, Issuer};
 use reports::Outcome;

@@ -1,9 +1,7 @@
 //! Processes that crash at any step, elect a leader, stand still, and see the clock jump.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-mod common;
-
-use common::{count, load, times};
+use crate::common::{count, load, times};
 use engine::api::{Certificate, Challenge, Kind, Lease, Resource, Secret};
 use engine::pki;
 use reports::Outcome;

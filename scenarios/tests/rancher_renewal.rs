@@ -3,9 +3,7 @@
 //! Line numbers are those of the facts: 1 to 16 before the document's `...`, 18 to 30 after it.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-mod common;
-
-use common::{collapsed, count, load, run, times};
+use crate::common::{collapsed, count, load, run, times};
 use reports::{Outcome, RunRecord};
 
 const NAME: &str = "rancher-renewal";

@@ -1,11 +1,9 @@
 //! ingress-shim and gateway-shim: Certificates out of annotated objects, to the certificate in the Secret.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-mod common;
-
 use std::time::Duration;
 
-use common::live::{Live, issuer, live, script};
+use crate::common::live::{Live, issuer, live, script};
 use engine::api::{Certificate, Gateway, Ingress, ObjectReference, Secret};
 
 const NGINX: &str = "http01: { ingress: { class: nginx } }";

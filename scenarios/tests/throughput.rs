@@ -1,10 +1,8 @@
 //! How fast cert-manager's own client limits let certificates be issued.
 
-mod common;
-
 use std::time::Duration;
 
-use common::bench::{Bench, release, simulate};
+use crate::common::bench::{Bench, release, simulate};
 use engine::api::{Certificate, Kind};
 
 const ISSUERS: usize = 10;

@@ -1,11 +1,9 @@
 //! TLS-ALPN-01 from Certificate to Secret, in virtual time: solver pod, TLS passed through, self-check, the CA.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-mod common;
-
 use std::time::Duration;
 
-use common::live::{certificate, issuer, live, script};
+use crate::common::live::{certificate, issuer, live, script};
 use engine::api::{AcmeChallengeType, Challenge, Ingress, Pod};
 use scenarios::script::{IngressBehaviour, Scenario};
 

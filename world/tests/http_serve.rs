@@ -6,8 +6,6 @@
     reason = "helpers of tests fail as tests do"
 )]
 
-mod common;
-
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -121,7 +119,7 @@ fn idle_connections_and_slow_heads_have_limits_of_their_own() {
 #[test]
 fn a_handshake_has_a_limit() {
     simulated(|world| async move {
-        let acceptor = common::identity(&world).acceptor(&world);
+        let acceptor = crate::common::identity(&world).acceptor(&world);
         let limits = ServeLimits { handshake: Duration::from_secs(3), ..ServeLimits::default() };
         let (at, _group) = start(&world, Some(acceptor), limits).await;
         let mut silent = world.connect(at).await.unwrap();
@@ -171,7 +169,7 @@ async fn http2(world: &World, at: SocketAddr) -> hyper::client::conn::http2::Sen
         }
     }
     let tls = Connector::unverified(world).unwrap().with_alpn(&["h2"]);
-    let stream = tls.dial(at, common::NAME, LIMIT).await.unwrap();
+    let stream = tls.dial(at, crate::common::NAME, LIMIT).await.unwrap();
     assert_eq!(stream.alpn(), Some(b"h2".as_slice()));
     let opened = hyper::client::conn::http2::handshake(Tasks(world.clone()), TokioIo::new(stream)).await;
     let (sender, connection) = opened.unwrap();
@@ -180,13 +178,13 @@ async fn http2(world: &World, at: SocketAddr) -> hyper::client::conn::http2::Sen
 }
 
 fn request(path: &str) -> hyper::Request<Empty<Bytes>> {
-    hyper::Request::get(format!("https://{}{path}", common::NAME)).body(Empty::new()).unwrap()
+    hyper::Request::get(format!("https://{}{path}", crate::common::NAME)).body(Empty::new()).unwrap()
 }
 
 #[test]
 fn http2_is_spoken_where_tls_agreed_on_it() {
     on_both(|world| async move {
-        let acceptor = common::identity(&world).acceptor(&world).with_alpn(&ALPN);
+        let acceptor = crate::common::identity(&world).acceptor(&world).with_alpn(&ALPN);
         let (at, _group) = start(&world, Some(acceptor), ServeLimits::default()).await;
         let mut sender = http2(&world, at).await;
         let mut ports = Vec::new();
@@ -200,7 +198,7 @@ fn http2_is_spoken_where_tls_agreed_on_it() {
         // Who offers nothing, or HTTP/1.1, gets that.
         for offer in [&["http/1.1"][..], &[]] {
             let tls = Connector::unverified(&world).unwrap().with_alpn(offer);
-            let mut stream = tls.dial(at, common::NAME, LIMIT).await.unwrap();
+            let mut stream = tls.dial(at, crate::common::NAME, LIMIT).await.unwrap();
             stream.write_all(REQUEST.as_bytes()).await.unwrap();
             let mut start = [0; 12];
             stream.read_exact(&mut start).await.unwrap();
@@ -212,7 +210,7 @@ fn http2_is_spoken_where_tls_agreed_on_it() {
 #[test]
 fn an_idle_http2_connection_is_closed_and_a_busy_one_is_not() {
     simulated(|world| async move {
-        let acceptor = common::identity(&world).acceptor(&world).with_alpn(&ALPN);
+        let acceptor = crate::common::identity(&world).acceptor(&world).with_alpn(&ALPN);
         let limits = ServeLimits { idle: Duration::from_secs(30), ..ServeLimits::default() };
         let (at, _group) = start(&world, Some(acceptor), limits).await;
         let mut sender = http2(&world, at).await;
@@ -230,7 +228,7 @@ fn an_idle_http2_connection_is_closed_and_a_busy_one_is_not() {
 #[test]
 fn a_server_ends_with_all_its_connections() {
     on_both(|world| async move {
-        let acceptor = common::identity(&world).acceptor(&world).with_alpn(&ALPN);
+        let acceptor = crate::common::identity(&world).acceptor(&world).with_alpn(&ALPN);
         let (plain, plain_group) = start(&world, None, ServeLimits::default()).await;
         let (secure, secure_group) = start(&world, Some(acceptor), ServeLimits::default()).await;
         let mut stream = world.connect(plain).await.unwrap();

@@ -6,8 +6,6 @@
     reason = "helpers of tests fail as tests do"
 )]
 
-mod common;
-
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -66,12 +64,12 @@ fn router() -> Router {
 /// Serves [`router`] as `www`, with TLS on 443 and without on 80, and the name; returns a client.
 async fn stack(world: &World) -> Client {
     let www = world.process("www");
-    let identity = common::identity(world);
+    let identity = crate::common::identity(world);
     for (port, tls) in [(80, None), (443, Some(identity.acceptor(&www)))] {
         let listener = www.listen(SocketAddr::new(WWW.parse().unwrap(), port)).await.unwrap();
         www.spawn("server", world::http::serve(www.clone(), listener, tls, router()));
     }
-    let dns = common::serve_dns(&world.process("ns1"), address("10.0.0.53:53"), WWW).await;
+    let dns = crate::common::serve_dns(&world.process("ns1"), address("10.0.0.53:53"), WWW).await;
     Client::new(world, Resolver::new(world, vec![dns])).with_tls(identity.connector(world))
 }
 
@@ -209,7 +207,7 @@ fn errors_say_what_failed() {
 fn an_unverifying_connector_takes_any_certificate_but_no_other_key() {
     run(|world| async move {
         let www = world.process("www");
-        let identity = common::identity(&world);
+        let identity = crate::common::identity(&world);
         let mut ports = Vec::new();
         for acceptor in [identity.acceptor(&www), identity.impostor(&www)] {
             let listener = www.listen(SocketAddr::new(WWW.parse().unwrap(), 0)).await.unwrap();

@@ -6,8 +6,6 @@
     reason = "helpers of tests fail as tests do"
 )]
 
-mod common;
-
 use std::time::Duration;
 
 use axum::Router;
@@ -23,7 +21,7 @@ fn http_and_https_are_served_on_loopback() {
             "/peer",
             get(|axum::Extension(Peer(peer)): axum::Extension<Peer>| async move { peer.ip().to_string() }),
         );
-        let identity = common::identity(&world);
+        let identity = crate::common::identity(&world);
         let plain = world.listen(any).await.unwrap();
         let tls = world.listen(any).await.unwrap();
         let urls = [
@@ -32,7 +30,7 @@ fn http_and_https_are_served_on_loopback() {
         ];
         world.spawn("http", world::http::serve(world.clone(), plain, None, router.clone()));
         world.spawn("https", world::http::serve(world.clone(), tls, Some(identity.acceptor(&world)), router));
-        let dns = common::serve_dns(&world, any, "127.0.0.1").await;
+        let dns = crate::common::serve_dns(&world, any, "127.0.0.1").await;
         let client =
             Client::new(&world, Resolver::new(&world, vec![dns])).with_tls(identity.connector(&world));
         for url in urls {

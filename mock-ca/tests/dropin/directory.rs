@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::program::{Program, command, config, file, identity, text, with_client};
+use super::program::{Program, command, config, file, identity, text, with_client};
 
 /// The sample's ports may be taken on this machine, so a start without any file is on others.
 #[test]

@@ -3,8 +3,8 @@
 use instant_acme::RevocationRequest;
 use serde_json::{Value, json};
 
-use crate::issue::issue;
-use crate::program::{Program, command, config, file, text, with_client};
+use super::issue::issue;
+use super::program::{Program, command, config, file, text, with_client};
 
 /// Every challenge passes at once, and nothing is refused by chance.
 const CALM: &[(&str, &str)] = &[

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::program::{command, config, file};
+use super::program::{command, config, file};
 
 /// Exit code and standard error of a start that fails.
 fn refused(arguments: &[&str]) -> (Option<i32>, String) {

@@ -10,8 +10,8 @@ use hickory_proto::rr::rdata::CAA;
 use mock_ca::db::ChallengeKind::{Dns01, Http01};
 use serde_json::Value;
 
+use super::{Shown, boulder, order, outcome, pebble, respond, stage, validate};
 use crate::support::{Acme, Answers, Stage, body, simulated};
-use crate::{Shown, boulder, order, outcome, pebble, respond, stage, validate};
 
 fn caa(flags: u8, tag: &str, value: &str) -> RData {
     let mut caa = CAA::new_issue(flags & 0x80 != 0, None, Vec::new());

@@ -9,8 +9,8 @@ use mock_ca::Config;
 use mock_ca::db::ChallengeKind::{self, Dns01, DnsAccount01, DnsPersist01};
 use mock_ca::va::dns01::account_label;
 
+use super::{Shown, boulder, outcome, pebble, stage, validate};
 use crate::support::{Answers, Stage, simulated};
-use crate::{Shown, boulder, outcome, pebble, stage, validate};
 
 fn host(kind: ChallengeKind, shown: &Shown) -> String {
     match kind {

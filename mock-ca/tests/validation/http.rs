@@ -6,8 +6,8 @@ use serde_json::Value;
 use world::tls::Acceptor;
 use world::{KeyAlgorithm, World};
 
+use super::{Shown, boulder, outcome, pebble, stage, validate};
 use crate::support::{Page, simulated};
-use crate::{Shown, boulder, outcome, pebble, stage, validate};
 
 #[test]
 fn an_address_is_fetched_from_itself_without_a_look_at_names() {

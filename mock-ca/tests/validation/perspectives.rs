@@ -11,8 +11,8 @@ use mock_ca::config::{Perspective, Region};
 use mock_ca::db::ChallengeKind::Dns01;
 use world::World;
 
+use super::{Shown, boulder, outcome, pebble, stage, validate};
 use crate::support::{Answers, Zone, serve_dns, simulated};
-use crate::{Shown, boulder, outcome, pebble, stage, validate};
 
 /// A primary with everybody's names and two remotes, each with its own nameserver and the given region.
 async fn three(world: &World, regions: [Option<Region>; 2]) -> (Vec<Perspective>, [Zone; 2]) {

@@ -8,8 +8,8 @@ use rcgen::{CertificateParams, CustomExtension, DistinguishedName, SanType};
 use world::tls::{Acceptor, Identity};
 use world::{KeyAlgorithm, Listener, World};
 
+use super::{Shown, boulder, outcome, pebble, stage, validate};
 use crate::support::{Answers, simulated};
-use crate::{Shown, boulder, outcome, pebble, stage, validate};
 
 /// What listens where the challenge is looked for.
 #[derive(Clone, Copy, Debug)]

@@ -5,17 +5,15 @@ mod caa;
 mod dns;
 mod http;
 mod perspectives;
-#[path = "../support/mod.rs"]
-mod support;
 mod tls_alpn;
 
+use crate::support::{Acme, Stage, body, text};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mock_ca::Config;
 use mock_ca::db::ChallengeKind;
 use mock_ca::dialect::Endpoint;
 use serde_json::{Value, json};
-use support::{Acme, Stage, body, text};
 
 /// Boulder with every kind of challenge.
 fn boulder(config: &mut Config) {

@@ -1,0 +1,12 @@
+//! The integration tests of `engine`, as one program: one link instead of one per file.
+
+mod acme;
+mod admission;
+mod certificates;
+mod coverage;
+mod informer;
+mod lenient;
+mod log;
+mod manifests;
+mod persist;
+mod store;

@@ -1,0 +1,12 @@
+//! The integration tests of `world`, as one program: one link instead of one per file.
+
+mod common;
+mod guest;
+mod hosts;
+mod http_serve;
+mod http_tls;
+mod net;
+mod real;
+mod sim;
+mod steering;
+mod tls;
