@@ -6,6 +6,7 @@ use std::sync::Arc;
 use world::World;
 
 use crate::api::{Certificate, Kind, Object, ObjectKey, Resource as _};
+use crate::certificates::readings::Readings;
 use crate::client::Client;
 use crate::compat::{Backoff, Compat};
 use crate::informer::{Informers, Notice};
@@ -63,6 +64,8 @@ pub struct Context {
     pub log: Logger,
     /// What the DNS-01 solver was started with.
     pub(crate) dns01: Arc<crate::dns01::Settings>,
+    /// What stored pairs and requests say.
+    pub(crate) readings: Arc<Readings>,
     /// Target Secrets are owned by their Certificate (`--enable-certificate-owner-ref`).
     pub certificate_owner_ref: bool,
 }

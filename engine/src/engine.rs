@@ -111,6 +111,7 @@ pub fn start(
         certificate_owner_ref: config.certificate_owner_ref,
         compat,
         dns01: Arc::new(dns01),
+        readings: Arc::default(),
     };
     let options = IssuerOptions {
         resource_namespace: config.cluster_resource_namespace.clone(),

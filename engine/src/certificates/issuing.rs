@@ -109,14 +109,14 @@ impl Issuing {
         let Some((secret, private_key)) = self.caches.next_private_key(&certificate) else { return Ok(()) };
         let requests = requests_of(&self.caches.requests, &certificate, next_revision(&certificate));
         let [request] = requests.as_slice() else { return Ok(()) };
-        let fields = pki::request_violations(&request.spec, &certificate.spec, compat);
+        let csr = pki::request(request.spec.request.as_slice()).map_err(SyncError::other)?;
+        let fields = pki::request_violations(&request.spec, &csr, &certificate.spec, compat);
         if !fields.map_err(SyncError::other)?.is_empty() {
             return Ok(());
         }
         let log = self.context.log.with_value("key", key.to_string());
         let outcome = outcome(request, &certificate, compat);
         if matches!(outcome, Outcome::Issued | Outcome::Pending) {
-            let csr = pki::request(request.spec.request.as_slice()).map_err(SyncError::other)?;
             if csr.public_key != *private_key.public() {
                 let log = log.with_resource(secret.as_ref());
                 log.info(&msg::NEXT_KEY_OF_ANOTHER_REQUEST, &[]);
@@ -192,8 +192,14 @@ impl Issuing {
         }
         let (world, compat) = (&self.context.world, &self.context.compat);
         let secret = target_secret(&self.caches.secrets, certificate);
-        let input =
-            Input { compat, certificate, secret: secret.as_deref(), current_request: None, now: world.now() };
+        let input = Input {
+            compat,
+            certificate,
+            secret: secret.as_deref(),
+            current_request: None,
+            now: world.now(),
+            readings: &self.caches.readings,
+        };
         if !has_no_pair(&input) {
             return Ok(());
         }
@@ -228,7 +234,13 @@ impl Issuing {
         let compat = &self.context.compat;
         let log = self.context.log.with_value("key", certificate.key().to_string());
         let log = log.with_resource(certificate).with_value("secret", secret.metadata.name.clone());
-        match upkeep::judge(certificate, &secret, compat, self.context.certificate_owner_ref) {
+        match upkeep::judge(
+            certificate,
+            &secret,
+            &self.caches.readings,
+            compat,
+            self.context.certificate_owner_ref,
+        ) {
             Upkeep::Nothing => return Ok(()),
             Upkeep::Unreadable(why) => {
                 log.error(&msg::SECRET_NOT_COMPARABLE, Some(&why), &[]);

@@ -10,6 +10,7 @@ mod keystores;
 mod ownership;
 mod policies;
 mod readiness;
+pub(crate) mod readings;
 pub(crate) mod renewal;
 pub(crate) mod renewal_info;
 mod renewals;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 
 use world::PrivateKey;
 
+use readings::Readings;
 pub use renewals::renew;
 
 use crate::acme::AcmeClients;
@@ -49,6 +51,7 @@ struct Caches {
     requests: Lister<CertificateRequest>,
     secrets: Lister<Secret>,
     compat: Arc<Compat>,
+    readings: Arc<Readings>,
 }
 
 impl Caches {
@@ -86,6 +89,7 @@ fn begin(context: &Context, name: &str, owned: &[Kind]) -> (Context, Caches, Wor
         requests: informers.lister(),
         secrets: informers.lister(),
         compat: context.compat.clone(),
+        readings: context.readings.clone(),
     };
     (context, caches, queue)
 }

@@ -1,8 +1,11 @@
 //! The policy chain: why a Certificate must be issued (trigger) or is not ready (readiness). The first
 //! violation wins. Pure: a snapshot and the time in, a verdict out.
 
+use std::sync::Arc;
+
 use world::Timestamp;
 
+use super::readings::{Pair, Readings};
 use super::renewal::renewal_time;
 use super::secret::{ISSUER_GROUP, ISSUER_KIND, ISSUER_NAME};
 use super::{ANNOTATION_CERTIFICATE_NAME, TLS_CRT, TLS_KEY, data};
@@ -17,6 +20,14 @@ pub(crate) struct Input<'a> {
     pub(crate) secret: Option<&'a Secret>,
     pub(crate) current_request: Option<&'a CertificateRequest>,
     pub(crate) now: Timestamp,
+    pub(crate) readings: &'a Readings,
+}
+
+impl Input<'_> {
+    /// The pair in the Secret, if there is one.
+    fn pair(&self) -> Option<Arc<Pair>> {
+        self.secret.map(|secret| self.readings.pair(secret))
+    }
 }
 
 /// A violated policy.
@@ -125,10 +136,11 @@ fn key_pair_is_invalid(input: &Input<'_>) -> Option<Violation> {
     } else if pki::key_der(data(secret, TLS_KEY)).is_err() {
         "tls: failed to find any PEM data in key input".to_owned()
     } else {
-        match (pki::leaf(data(secret, TLS_CRT)), pki::private_key(data(secret, TLS_KEY))) {
+        let pair = input.readings.pair(secret);
+        match (&pair.leaf, &pair.key) {
             (Err(error), _) | (_, Err(error)) => error.to_string(),
             (Ok(leaf), Ok(key)) => match (leaf.public_key.algorithm(), key.algorithm()) {
-                _ if *key.public() == leaf.public_key => return None,
+                _ if *key == leaf.public_key => return None,
                 (a, b) if pki::family(a) != pki::family(b) => {
                     "tls: private key type does not match public key type".to_owned()
                 }
@@ -140,17 +152,12 @@ fn key_pair_is_invalid(input: &Input<'_>) -> Option<Violation> {
 }
 
 fn public_keys_differ(input: &Input<'_>) -> Option<Violation> {
-    let secret = input.secret?;
-    let key = match pki::private_key(data(secret, TLS_KEY)) {
-        Ok(key) => key,
-        Err(error) => return invalid_key(&error),
-    };
-    let leaf = match pki::leaf(data(secret, TLS_CRT)) {
-        Ok(leaf) => leaf,
-        Err(error) => return invalid_certificate(&error),
-    };
-    if *key.public() == leaf.public_key {
-        return None;
+    let pair = input.pair()?;
+    match (&pair.key, &pair.leaf) {
+        (Err(error), _) => return invalid_key(error),
+        (_, Err(error)) => return invalid_certificate(error),
+        (Ok(key), Ok(leaf)) if *key == leaf.public_key => return None,
+        (Ok(_), Ok(_)) => {}
     }
     let text = "Issuing certificate as Secret contains a private key that does not match the certificate";
     violation("InvalidKeyPair", text)
@@ -167,8 +174,9 @@ fn invalid_certificate(error: &pki::PkiError) -> Option<Violation> {
 }
 
 fn private_key_does_not_fit(input: &Input<'_>) -> Option<Violation> {
-    let key = pki::private_key(data(input.secret?, TLS_KEY)).ok()?;
-    let violations = pki::key_violations(key.public(), &input.certificate.spec, input.compat.checks);
+    let pair = input.pair()?;
+    let key = pair.key.as_ref().ok()?;
+    let violations = pki::key_violations(key, &input.certificate.spec, input.compat.checks);
     if violations.is_empty() {
         return None;
     }
@@ -218,16 +226,17 @@ fn certificate_name_differs(input: &Input<'_>) -> Option<Violation> {
 
 fn key_is_not_the_requests(input: &Input<'_>) -> Option<Violation> {
     let request = input.current_request?;
-    let key = match pki::private_key(data(input.secret?, TLS_KEY)) {
+    let pair = input.pair()?;
+    let key = match &pair.key {
         Ok(key) => key,
-        Err(error) => return invalid_key(&error),
+        Err(error) => return invalid_key(error),
     };
-    match pki::request(request.spec.request.as_slice()) {
+    match input.readings.request(request).as_ref() {
         Err(error) => {
             let text = format!("Failed to decode current CertificateRequest: {error}");
             violation("InvalidCertificateRequest", text)
         }
-        Ok(csr) if csr.public_key == *key.public() => None,
+        Ok(csr) if csr.public_key == *key => None,
         Ok(_) => {
             let text = "Secret contains a private key that does not match the current CertificateRequest";
             violation("SecretMismatch", text)
@@ -239,7 +248,9 @@ fn request_differs(input: &Input<'_>) -> Option<Violation> {
     let spec = &input.certificate.spec;
     if let Some(request) = input.current_request {
         // A request that cannot be read is no reason: the certificate may be good.
-        let fields = pki::request_violations(&request.spec, spec, input.compat).ok()?;
+        let asked = input.readings.request(request);
+        let csr = asked.as_ref().as_ref().ok()?;
+        let fields = pki::request_violations(&request.spec, csr, spec, input.compat).ok()?;
         if fields.is_empty() {
             return None;
         }
@@ -247,12 +258,13 @@ fn request_differs(input: &Input<'_>) -> Option<Violation> {
         let text = format!("Fields on existing CertificateRequest resource not up to date: [{fields}]");
         return violation("RequestChanged", text);
     }
-    let leaf = match (pki::leaf(data(input.secret?, TLS_CRT)), input.compat.checks) {
+    let pair = input.pair()?;
+    let leaf = match (&pair.leaf, input.compat.checks) {
         (Ok(leaf), _) => leaf,
         (Err(_), Checks::Initial) => return None,
-        (Err(error), Checks::Extended) => return invalid_certificate(&error),
+        (Err(error), Checks::Extended) => return invalid_certificate(error),
     };
-    let fields = pki::certificate_violations(&leaf, spec);
+    let fields = pki::certificate_violations(leaf, spec);
     if fields.is_empty() {
         return None;
     }
@@ -265,17 +277,18 @@ fn request_differs(input: &Input<'_>) -> Option<Violation> {
 }
 
 /// The certificate of the Secret, or that it cannot be read.
-fn stored_certificate(input: &Input<'_>, secret: &Secret) -> Result<pki::Leaf, Option<Violation>> {
-    pki::leaf(data(secret, TLS_CRT)).map_err(|error| match input.compat.checks {
+fn stored_certificate<'a>(input: &Input<'_>, pair: &'a Pair) -> Result<&'a pki::Leaf, Option<Violation>> {
+    pair.leaf.as_ref().map_err(|error| match input.compat.checks {
         Checks::Initial => {
             violation("InvalidCertificate", format!("Failed to decode stored certificate: {error}"))
         }
-        Checks::Extended => invalid_certificate(&error),
+        Checks::Extended => invalid_certificate(error),
     })
 }
 
 fn is_near_expiry(input: &Input<'_>) -> Option<Violation> {
-    let leaf = match stored_certificate(input, input.secret?) {
+    let pair = input.pair()?;
+    let leaf = match stored_certificate(input, &pair) {
         Ok(leaf) => leaf,
         Err(unreadable) => return unreadable,
     };
@@ -312,7 +325,8 @@ fn suggested_start(input: &Input<'_>) -> Option<Timestamp> {
 }
 
 fn is_expired(input: &Input<'_>) -> Option<Violation> {
-    let leaf = match stored_certificate(input, input.secret?) {
+    let pair = input.pair()?;
+    let leaf = match stored_certificate(input, &pair) {
         Ok(leaf) => leaf,
         Err(unreadable) => return unreadable,
     };

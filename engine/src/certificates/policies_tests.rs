@@ -23,6 +23,7 @@ struct Fixture {
     request: CertificateRequest,
     other_key: PrivateKey,
     now: Timestamp,
+    readings: Arc<Readings>,
 }
 
 fn fixture() -> Fixture {
@@ -50,7 +51,8 @@ fn fixture() -> Fixture {
         request.spec.request = pki::make_request(&certificate, &key, &V1_21.features).unwrap().into();
         request.spec.issuer_ref = certificate.spec.issuer_ref.clone();
         let now = world.now();
-        *out.lock().unwrap() = Some(Fixture { certificate, secret, request, other_key, now });
+        *out.lock().unwrap() =
+            Some(Fixture { certificate, secret, request, other_key, now, readings: Arc::default() });
     })
     .unwrap();
     let fixture = made.lock().unwrap().take();
@@ -65,6 +67,7 @@ impl Fixture {
             secret: Some(&self.secret),
             current_request: Some(&self.request),
             now: self.now,
+            readings: &self.readings,
         }
     }
 

@@ -7,7 +7,7 @@ use world::Timestamp;
 use super::policies::{Input, WINDOW_ERROR, is_not_ready};
 use super::renewal::renewal_time;
 use super::renewal_info::RenewalInfos;
-use super::{CONDITION_READY, Caches, TLS_CRT, begin, data, requests_of, target_secret};
+use super::{CONDITION_READY, Caches, begin, requests_of, target_secret};
 use crate::acme::AcmeClients;
 use crate::api::{Certificate, Condition, ConditionStatus, Kind, ObjectKey, Time};
 use crate::client::would_change;
@@ -64,6 +64,7 @@ impl Reconcile for Readiness {
             secret: secret.as_deref(),
             current_request: current.as_deref(),
             now: self.context.world.now(),
+            readings: &self.caches.readings,
         };
         let wanted = match is_not_ready(&input) {
             Some(v) => conditions::new(CONDITION_READY, ConditionStatus::False, v.reason, v.message),
@@ -74,10 +75,11 @@ impl Reconcile for Readiness {
                 "Certificate is up to date and has not expired",
             ),
         };
-        let leaf = secret.as_deref().and_then(|s| pki::leaf(data(s, TLS_CRT)).ok());
-        let look = self.renewal_infos.look(&certificate, secret.as_deref(), leaf.as_ref());
+        let pair = secret.as_deref().map(|secret| self.caches.readings.pair(secret));
+        let leaf = pair.as_ref().and_then(|pair| pair.leaf.as_ref().ok());
+        let look = self.renewal_infos.look(&certificate, secret.as_deref(), leaf);
         let suggestion = Box::pin(look).await;
-        let (times, window_error) = times(&certificate, leaf.as_ref(), suggestion.renewal, &compat.features);
+        let (times, window_error) = times(&certificate, leaf, suggestion.renewal, &compat.features);
         let wanted = match window_error {
             None => wanted,
             Some(error) => {

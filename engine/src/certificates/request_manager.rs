@@ -58,12 +58,16 @@ fn judge(
         Some(revision) if revision != next_revision(certificate) => return Verdict::Ignore,
         Some(_) => {}
     }
-    match pki::request_violations(&request.spec, &certificate.spec, compat) {
+    let csr = match pki::request(request.spec.request.as_slice()) {
+        Err(error) => return Verdict::DeleteUnreadable(error.0),
+        Ok(csr) => csr,
+    };
+    match pki::request_violations(&request.spec, &csr, &certificate.spec, compat) {
         Err(error) => return Verdict::DeleteUnreadable(error.0),
         Ok(fields) if !fields.is_empty() => return Verdict::DeleteMismatch(fields),
         Ok(_) => {}
     }
-    if !pki::request(request.spec.request.as_slice()).is_ok_and(|csr| csr.public_key == *key.public()) {
+    if csr.public_key != *key.public() {
         return Verdict::Delete;
     }
     let started = condition(certificate, CONDITION_ISSUING).and_then(|c| c.last_transition_time);

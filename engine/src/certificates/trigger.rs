@@ -7,7 +7,8 @@ use world::{Reading, Timestamp};
 
 use super::ownership::owns_secret;
 use super::policies::{Input, Violation, WINDOW_ERROR, must_be_issued};
-use super::{CONDITION_ISSUING, Caches, begin, next_revision, requests_of, target_secret};
+use super::readings::Readings;
+use super::{CONDITION_ISSUING, Caches, begin, next_revision, requests_of, target_key, target_secret};
 use crate::api::{Certificate, CertificateRequest, Condition, ConditionStatus, Kind, ObjectKey, Secret};
 use crate::compat::Compat;
 use crate::conditions::{self, is_true, put, transition};
@@ -19,6 +20,9 @@ use crate::work::place;
 
 const NAME: &str = "certificates-trigger";
 
+/// The index over the Secrets that Certificates name.
+const BY_SECRET: &str = "spec.secretName";
+
 struct Trigger {
     context: Context,
     caches: Caches,
@@ -27,7 +31,7 @@ struct Trigger {
 
 pub(crate) fn start(context: &Context) {
     let (context, caches, queue) = begin(context, NAME, &[Kind::CertificateRequest]);
-    controller::watch_named_secrets(&context, NAME, &queue, "spec.secretName", |c| Some(&c.spec.secret_name));
+    controller::watch_named_secrets(&context, NAME, &queue, BY_SECRET, |c| Some(&c.spec.secret_name));
     let scheduled = ScheduledQueue::new(&context.world, NAME, &queue);
     let trigger = Trigger { context: context.clone(), caches, scheduled };
     controller::start(&context, NAME, &queue, Arc::new(trigger));
@@ -56,11 +60,14 @@ enum Backoff {
     Wait(Duration),
 }
 
-fn backoff(snapshot: &Snapshot, compat: &Compat, now: Timestamp) -> Backoff {
+fn backoff(snapshot: &Snapshot, readings: &Readings, compat: &Compat, now: Timestamp) -> Backoff {
     let status = &snapshot.certificate.status;
     let Some(failed) = status.last_failure_time else { return Backoff::No };
     if let Some(request) = &snapshot.next_request {
-        match pki::request_violations(&request.spec, &snapshot.certificate.spec, compat) {
+        let asked = readings.request(request);
+        let spec = &snapshot.certificate.spec;
+        let differing = |csr| pki::request_violations(&request.spec, csr, spec, compat);
+        match asked.as_ref().as_ref().map_err(Clone::clone).and_then(differing) {
             Err(_) => return Backoff::Unreadable,
             Ok(fields) if !fields.is_empty() => return Backoff::Changed(fields),
             Ok(_) => {}
@@ -96,11 +103,7 @@ impl Trigger {
     }
 
     fn owns_secret(&self, certificate: &Certificate) -> bool {
-        let (meta, name) = (&certificate.metadata, &certificate.spec.secret_name);
-        let rivals = self
-            .caches
-            .certificates
-            .list(|c| c.metadata.namespace == meta.namespace && c.spec.secret_name == *name);
+        let rivals = self.caches.certificates.indexed(BY_SECRET, &target_key(certificate).to_string());
         let rivals: Vec<&Certificate> = rivals.iter().map(AsRef::as_ref).collect();
         owns_secret(certificate, &rivals, target_secret(&self.caches.secrets, certificate).as_deref())
     }
@@ -112,7 +115,7 @@ impl Trigger {
         if snapshot.next_request.is_none() {
             log.info(&msg::NEXT_REQUEST_NOT_AVAILABLE, &[]);
         }
-        match backoff(snapshot, compat, now) {
+        match backoff(snapshot, &self.caches.readings, compat, now) {
             Backoff::No => log.info(&msg::BACKOFF_DISABLED, &[]),
             Backoff::Unreadable => log.info(&msg::NEXT_REQUEST_UNREADABLE, &[]),
             Backoff::Changed(fields) => {
@@ -199,6 +202,7 @@ impl Reconcile for Trigger {
             secret: snapshot.secret.as_deref(),
             current_request: snapshot.current_request.as_deref(),
             now,
+            readings: &self.caches.readings,
         };
         match must_be_issued(&input) {
             None => Ok(()),
@@ -234,7 +238,7 @@ mod tests {
 
     #[test]
     fn a_failure_holds_the_next_issuance_back_for_an_hour_in_1_7() {
-        let wait = |failures, now| backoff(&snapshot(failures, None), &V1_7, at(now));
+        let wait = |failures, now| backoff(&snapshot(failures, None), &Readings::default(), &V1_7, at(now));
         assert_eq!(wait(None, 1600), Backoff::Wait(Duration::from_secs(3000)));
         assert_eq!(wait(Some(5), 1600), Backoff::Wait(Duration::from_secs(3000)));
         assert_eq!(wait(None, 4600), Backoff::Over);
@@ -242,10 +246,11 @@ mod tests {
 
     #[test]
     fn failures_in_a_row_double_the_wait_up_to_32_hours() {
-        let hours = |failures| match backoff(&snapshot(failures, None), &V1_21, at(1000)) {
-            Backoff::Wait(rest) => rest.as_secs() / 3600,
-            other => panic!("{other:?}"),
-        };
+        let hours =
+            |failures| match backoff(&snapshot(failures, None), &Readings::default(), &V1_21, at(1000)) {
+                Backoff::Wait(rest) => rest.as_secs() / 3600,
+                other => panic!("{other:?}"),
+            };
         let waits: Vec<_> =
             [None, Some(0), Some(1), Some(2), Some(3), Some(6), Some(7), Some(99)].map(hours).to_vec();
         assert_eq!(waits, [1, 1, 1, 2, 4, 32, 32, 32]);
@@ -255,12 +260,17 @@ mod tests {
     fn a_back_off_of_zero_holds_nothing_back() {
         let mut compat = V1_21;
         compat.failed_issuance.base = Duration::ZERO;
-        assert_eq!(backoff(&snapshot(Some(3), None), &compat, at(1000)), Backoff::No);
+        assert_eq!(backoff(&snapshot(Some(3), None), &Readings::default(), &compat, at(1000)), Backoff::No);
     }
 
     #[test]
     fn a_request_that_cannot_be_read_holds_nothing_back() {
-        let found = backoff(&snapshot(None, Some(CertificateRequest::default())), &V1_21, at(1000));
+        let found = backoff(
+            &snapshot(None, Some(CertificateRequest::default())),
+            &Readings::default(),
+            &V1_21,
+            at(1000),
+        );
         assert_eq!(found, Backoff::Unreadable);
     }
 }

@@ -3,13 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::readings::{Pair, Readings};
 use super::secret::{self, ISSUER_GROUP, ISSUER_KIND, ISSUER_NAME, SecretData};
 use super::{
     ANNOTATION_CERTIFICATE_NAME, CA_CRT, LABEL_PART_OF, TLS_CRT, TLS_KEY, controller_reference, data,
 };
 use crate::api::{Certificate, Secret};
 use crate::compat::{Compat, SecretCare};
-use crate::pki;
 
 /// What is to be done about a Secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub(super) enum Upkeep {
 struct Input<'a> {
     certificate: &'a Certificate,
     secret: &'a Secret,
+    /// What the Secret says.
+    pair: &'a Pair,
     compat: &'a Compat,
     owner_ref: bool,
     /// What certificates-issuing has applied and is still there.
@@ -79,15 +81,22 @@ const CHAIN: &[Check] = &[
 ];
 
 /// Judges the target Secret of a Certificate that is not being issued.
-pub(super) fn judge(certificate: &Certificate, secret: &Secret, compat: &Compat, owner_ref: bool) -> Upkeep {
-    let input = Input { certificate, secret, compat, owner_ref, managed: Managed::of(secret, compat) };
+pub(super) fn judge(
+    certificate: &Certificate,
+    secret: &Secret,
+    readings: &Readings,
+    compat: &Compat,
+    owner_ref: bool,
+) -> Upkeep {
+    let (managed, pair) = (Managed::of(secret, compat), readings.pair(secret));
+    let input = Input { certificate, secret, pair: &pair, compat, owner_ref, managed };
     match compat.secret_care {
         SecretCare::Template => judge_template(&input),
         SecretCare::Everything => {
             if data(secret, TLS_CRT).is_empty() || data(secret, TLS_KEY).is_empty() {
                 return Upkeep::Nothing;
             }
-            if let Err(error) = pki::leaf(data(secret, TLS_CRT)) {
+            if let Err(error) = &pair.leaf {
                 return Upkeep::Unreadable(format!("Failed getting secret annotations: {error}"));
             }
             CHAIN.iter().find_map(|check| check(&input)).map_or(Upkeep::Nothing, Upkeep::Apply)
@@ -100,8 +109,8 @@ fn judge_template(input: &Input<'_>) -> Upkeep {
     let content = SecretData::stored(input.secret);
     let mut basic = secret::origin_annotations(input.certificate, &content, input.compat);
     if !content.certificate.is_empty() {
-        match pki::leaf(content.certificate.as_slice()) {
-            Ok(leaf) => basic.extend(secret::detail_annotations(&leaf, input.compat)),
+        match &input.pair.leaf {
+            Ok(leaf) => basic.extend(secret::detail_annotations(leaf, input.compat)),
             Err(error) => {
                 return Upkeep::Unreadable(format!(
                     "failed to determine target Secret's base Annotations: {error}"
@@ -137,8 +146,8 @@ fn base_label(input: &Input<'_>) -> Option<String> {
 
 /// The annotations that the certificate gives.
 fn detail_annotations(input: &Input<'_>) -> BTreeMap<String, String> {
-    let leaf = pki::leaf(data(input.secret, TLS_CRT)).ok();
-    leaf.map(|leaf| secret::detail_annotations(&leaf, input.compat)).unwrap_or_default()
+    let leaf = input.pair.leaf.as_ref().ok();
+    leaf.map(|leaf| secret::detail_annotations(leaf, input.compat)).unwrap_or_default()
 }
 
 fn details(input: &Input<'_>) -> Option<String> {

@@ -6,6 +6,7 @@ use crate::api::{
     JksKeystore, SecretTemplate,
 };
 use crate::compat::{V1_7, V1_21};
+use crate::pki;
 use world::KeyAlgorithm;
 
 fn with_secret(compat: &'static Compat, test: impl FnOnce(Certificate, Secret) + Send + 'static) {
@@ -43,7 +44,7 @@ fn apply(text: &str) -> Upkeep {
 fn a_secret_just_written_is_left_alone() {
     for compat in [&V1_7, &V1_21] {
         with_secret(compat, move |certificate, secret| {
-            assert_eq!(judge(&certificate, &secret, compat, false), Upkeep::Nothing);
+            assert_eq!(judged(&certificate, &secret, compat, false), Upkeep::Nothing);
         });
     }
 }
@@ -54,7 +55,7 @@ fn a_template_that_changes_is_followed() {
         let found = |change: fn(&mut SecretTemplate)| {
             let mut certificate = certificate.clone();
             change(certificate.spec.secret_template.as_mut().unwrap());
-            judge(&certificate, &secret, &V1_21, false)
+            judged(&certificate, &secret, &V1_21, false)
         };
         let wrong = "missing or incorrect value on Secret";
         let labels = found(|t| drop(t.labels.insert("team".into(), "b".into())));
@@ -70,9 +71,9 @@ fn a_template_that_changes_is_followed() {
     });
     with_secret(&V1_7, |mut certificate, mut secret| {
         secret.metadata.labels.insert("team".into(), "other".into());
-        assert_eq!(judge(&certificate, &secret, &V1_7, false), apply(""));
+        assert_eq!(judged(&certificate, &secret, &V1_7, false), apply(""));
         certificate.spec.secret_template = None;
-        assert_eq!(judge(&certificate, &secret, &V1_7, false), apply(""), "no template any more");
+        assert_eq!(judged(&certificate, &secret, &V1_7, false), apply(""), "no template any more");
     });
 }
 
@@ -82,7 +83,7 @@ fn own_labels_and_annotations_are_repaired_from_1_8_on() {
         let found = |change: fn(&mut Secret)| {
             let mut secret = secret.clone();
             change(&mut secret);
-            judge(&certificate, &secret, &V1_21, false)
+            judged(&certificate, &secret, &V1_21, false)
         };
         let label = found(|s| drop(s.metadata.labels.insert(LABEL_PART_OF.into(), "no".into())));
         assert_eq!(
@@ -104,7 +105,7 @@ fn own_labels_and_annotations_are_repaired_from_1_8_on() {
     });
     with_secret(&V1_7, |certificate, mut secret| {
         secret.metadata.annotations.insert("cert-manager.io/alt-names".into(), "x".into());
-        assert_eq!(judge(&certificate, &secret, &V1_7, false), Upkeep::Nothing, "1.7 does not look");
+        assert_eq!(judged(&certificate, &secret, &V1_7, false), Upkeep::Nothing, "1.7 does not look");
     });
 }
 
@@ -114,17 +115,17 @@ fn output_formats_are_added_repaired_and_taken_away() {
         let format = CertificateAdditionalOutputFormat { type_: CertificateOutputFormatType::Der };
         certificate.spec.additional_output_formats = vec![format];
         let data = "Certificate's AdditionalOutputFormats doesn't match Secret Data";
-        assert_eq!(judge(&certificate, &secret, &V1_21, false), apply(data));
+        assert_eq!(judged(&certificate, &secret, &V1_21, false), apply(data));
         let content = SecretData::stored(&secret);
         let wanted = secret::wanted(&certificate, &content, BTreeMap::new(), &V1_21, false).unwrap();
         let mut with = secret::apply(Some(&secret), &wanted, secret::field_manager(&V1_21));
-        assert_eq!(judge(&certificate, &with, &V1_21, false), Upkeep::Nothing);
+        assert_eq!(judged(&certificate, &with, &V1_21, false), Upkeep::Nothing);
         let mut without = certificate.clone();
         without.spec.additional_output_formats.clear();
         let managed = "Certificate's AdditionalOutputFormats doesn't match Secret ManagedFields";
-        assert_eq!(judge(&without, &with, &V1_21, false), apply(managed));
+        assert_eq!(judged(&without, &with, &V1_21, false), apply(managed));
         with.data.insert(secret::KEY_DER.into(), ByteString::from("x"));
-        assert_eq!(judge(&certificate, &with, &V1_21, false), apply(data));
+        assert_eq!(judged(&certificate, &with, &V1_21, false), apply(data));
     });
 }
 
@@ -132,14 +133,14 @@ fn output_formats_are_added_repaired_and_taken_away() {
 fn an_owner_reference_comes_and_goes_with_the_option() {
     with_secret(&V1_21, |certificate, secret| {
         let text = "unexpected Secret Owner Reference value on Secret --enable-certificate-owner-ref=true";
-        assert_eq!(judge(&certificate, &secret, &V1_21, true), apply(text));
+        assert_eq!(judged(&certificate, &secret, &V1_21, true), apply(text));
         let content = SecretData::stored(&secret);
         let wanted = secret::wanted(&certificate, &content, BTreeMap::new(), &V1_21, true).unwrap();
         let owned = secret::apply(Some(&secret), &wanted, secret::field_manager(&V1_21));
-        assert_eq!(judge(&certificate, &owned, &V1_21, true), Upkeep::Nothing);
+        assert_eq!(judged(&certificate, &owned, &V1_21, true), Upkeep::Nothing);
         let text =
             "unexpected managed Secret Owner Reference field on Secret --enable-certificate-owner-ref=false";
-        assert_eq!(judge(&certificate, &owned, &V1_21, false), apply(text));
+        assert_eq!(judged(&certificate, &owned, &V1_21, false), apply(text));
     });
 }
 
@@ -149,7 +150,7 @@ fn key_stores_are_made_and_taken_away() {
         let jks = |create| JksKeystore { create, ..JksKeystore::default() };
         let stores = |create| Some(CertificateKeystores { jks: Some(jks(create)), pkcs12: None });
         certificate.spec.keystores = stores(true);
-        let found = |c: &Certificate, s: &Secret| judge(c, s, &V1_21, false);
+        let found = |c: &Certificate, s: &Secret| judged(c, s, &V1_21, false);
         assert_eq!(found(&certificate, &secret), apply("JKS Keystore key does not contain data"));
         secret.data.insert("keystore.jks".into(), "x".into());
         assert_eq!(found(&certificate, &secret), Upkeep::Nothing, "what is in it is not looked at");
@@ -166,4 +167,9 @@ fn key_stores_are_made_and_taken_away() {
         certificate.spec.keystores = None;
         assert_eq!(found(&certificate, &secret), apply("Keystore is not defined"));
     });
+}
+
+/// What is found, with nothing read before.
+fn judged(certificate: &Certificate, secret: &Secret, compat: &Compat, owner_ref: bool) -> Upkeep {
+    judge(certificate, secret, &Readings::default(), compat, owner_ref)
 }

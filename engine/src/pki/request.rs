@@ -153,16 +153,17 @@ pub(super) fn signature_algorithm(
 /// A field, and whether a request fits it.
 type Field<'a> = (&'static str, bool);
 
-/// The fields of the Certificate's specification that a request does not fit, in the release's order and words.
+/// The fields of the Certificate's specification that a request does not fit, in the release's order and words; `csr` is
+/// what stands in the request.
 ///
 /// # Errors
-/// [`PkiError`] when the CSR cannot be read.
+/// [`PkiError`] when the literal subject of the specification cannot be read.
 pub fn request_violations(
     request: &CertificateRequestSpec,
+    csr: &Request,
     spec: &CertificateSpec,
     compat: &Compat,
 ) -> Result<Vec<&'static str>, PkiError> {
-    let csr = self::request(request.request.as_slice())?;
     let wanted = Names::of_spec(spec);
     let names: [Field<'_>; 4] = [
         ("spec.dnsNames", same_set(&csr.names.dns, &wanted.dns)),
@@ -170,7 +171,7 @@ pub fn request_violations(
         ("spec.uris", same_set(&csr.names.uris, &wanted.uris)),
         ("spec.emailAddresses", same_set(&csr.names.emails, &wanted.emails)),
     ];
-    let subject = subject_fields(&csr, spec, compat)?;
+    let subject = subject_fields(csr, spec, compat)?;
     let rest: [Field<'_>; 4] = [
         ("spec.isCA", request.is_ca == spec.is_ca),
         ("spec.usages", same_set(&request.usages, &spec.usages)),

@@ -36,15 +36,18 @@ pub(super) fn start(context: &Context, options: &IssuerOptions) {
 /// A request waits for its Secret: whose change brings the request back.
 fn watch_key_secrets(context: &Context, queue: &WorkQueue) {
     let requests = context.informers.lister::<CertificateRequest>();
+    requests.index(ANNOTATION_PRIVATE_KEY_SECRET, |request: &CertificateRequest| {
+        let meta = &request.metadata;
+        let name = meta.annotations.get(ANNOTATION_PRIVATE_KEY_SECRET)?;
+        Some(ObjectKey::new(meta.namespace.as_str(), name.as_str()).to_string())
+    });
     let issuers = IssuerListers::new(&context.informers);
     controller::watch(context, SelfSigner::CONTROLLER, Kind::Secret, queue, move |secret| {
-        let meta = secret.meta();
-        let waiting = requests.list(|request| {
-            let names = request.metadata.annotations.get(ANNOTATION_PRIVATE_KEY_SECRET) == Some(&meta.name);
+        let mut waiting = requests.indexed(ANNOTATION_PRIVATE_KEY_SECRET, &secret.key().to_string());
+        waiting.retain(|request| {
             // The release compares the group as it is written, so an empty one does not count.
-            let ours = request.spec.issuer_ref.group == "cert-manager.io";
-            names && ours && request.metadata.namespace == meta.namespace && {
-                let issuer = issuers.find(&request.spec.issuer_ref, &meta.namespace);
+            request.spec.issuer_ref.group == "cert-manager.io" && {
+                let issuer = issuers.find(&request.spec.issuer_ref, &request.metadata.namespace);
                 issuer.is_some_and(|issuer| IssuerType::of(&issuer.spec) == Some(IssuerType::SelfSigned))
             }
         });

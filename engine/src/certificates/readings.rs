@@ -1,0 +1,121 @@
+//! What stored pairs and requests say, read once per version of their object.
+//!
+//! Each controller looks at the same Secret and request several times in one sync, and there are five of them: at the
+//! start of a process with many Certificates, reading X.509 would be most of what it does.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::{TLS_CRT, TLS_KEY, data};
+use crate::api::{CertificateRequest, ObjectMeta, Secret};
+use crate::pki::{self, PkiError};
+use world::PublicKey;
+
+/// The pair of a Secret.
+#[derive(Debug)]
+pub(crate) struct Pair {
+    /// The public half of its private key.
+    pub(crate) key: Result<PublicKey, PkiError>,
+    /// The first certificate of its chain.
+    pub(crate) leaf: Result<pki::Leaf, PkiError>,
+}
+
+impl Pair {
+    fn read(secret: &Secret) -> Self {
+        let key = pki::private_key(data(secret, TLS_KEY)).map(|key| key.public().clone());
+        Pair { key, leaf: pki::leaf(data(secret, TLS_CRT)) }
+    }
+}
+
+/// What a CertificateRequest asks for.
+pub(crate) type Asked = Result<pki::Request, PkiError>;
+
+/// The readings of a process, shared by its controllers.
+#[derive(Default)]
+pub(crate) struct Readings {
+    pairs: Memo<Pair>,
+    requests: Memo<Asked>,
+}
+
+impl std::fmt::Debug for Readings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Readings")
+    }
+}
+
+impl Readings {
+    /// The pair of a Secret.
+    pub(crate) fn pair(&self, secret: &Secret) -> Arc<Pair> {
+        self.pairs.get(&secret.metadata, || Pair::read(secret))
+    }
+
+    /// What a request asks for.
+    pub(crate) fn request(&self, request: &CertificateRequest) -> Arc<Asked> {
+        self.requests.get(&request.metadata, || pki::request(request.spec.request.as_slice()))
+    }
+}
+
+/// How many objects are remembered. Controllers come by an object one soon after the other, so that more would cost
+/// memory and spare nothing.
+const LIMIT: usize = 4096;
+
+/// By uid: a resourceVersion and what that version says.
+struct Memo<T>(Mutex<BTreeMap<String, (u64, Arc<T>)>>);
+
+impl<T> Default for Memo<T> {
+    fn default() -> Self {
+        Memo(Mutex::default())
+    }
+}
+
+impl<T> Memo<T> {
+    fn get(&self, of: &ObjectMeta, read: impl FnOnce() -> T) -> Arc<T> {
+        if of.uid.is_empty() || of.resource_version == 0 {
+            // It is from no store, so nothing tells it from another.
+            return Arc::new(read());
+        }
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((version, reading)) = known.get(&of.uid)
+            && *version == of.resource_version
+        {
+            return reading.clone();
+        }
+        if known.len() >= LIMIT {
+            known.clear();
+        }
+        let reading = Arc::new(read());
+        known.insert(of.uid.clone(), (of.resource_version, reading.clone()));
+        reading
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn meta(uid: &str, resource_version: u64) -> ObjectMeta {
+        ObjectMeta { uid: uid.into(), resource_version, ..ObjectMeta::default() }
+    }
+
+    #[test]
+    fn an_object_is_read_once_per_version_and_a_stranger_each_time() {
+        let memo = Memo::default();
+        let reading = |meta: &ObjectMeta, value: u32| *memo.get(meta, || value);
+        assert_eq!(reading(&meta("a", 1), 10), 10);
+        assert_eq!(reading(&meta("a", 1), 11), 10);
+        assert_eq!(reading(&meta("a", 2), 12), 12);
+        assert_eq!(reading(&meta("a", 1), 13), 13, "a cache that lags may show the version before");
+        assert_eq!(reading(&meta("b", 1), 20), 20);
+        assert_eq!((reading(&meta("", 1), 30), reading(&meta("", 1), 31)), (30, 31));
+        assert_eq!((reading(&meta("c", 0), 40), reading(&meta("c", 0), 41)), (40, 41));
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let memo = Memo::default();
+        for n in 0..3 * LIMIT {
+            memo.get(&meta(&n.to_string(), 1), || n);
+        }
+        assert!(memo.0.lock().unwrap().len() <= LIMIT);
+    }
+}
