@@ -26,6 +26,7 @@ mod clock;
 pub mod command;
 mod cost;
 pub mod duration;
+pub mod files;
 pub mod goflag;
 pub mod guest;
 mod hash;

@@ -6,7 +6,7 @@
 //! of the engine's client (20 calls per second) is far below what a disk takes. Events live in memory: an API
 //! server forgets them within the hour, too.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
@@ -14,6 +14,7 @@ use redb::backends::FileBackend;
 use redb::{Database, ReadableDatabase as _, ReadableTable as _, StorageError, TableDefinition};
 use serde_json::Value;
 use tokio::sync::watch;
+use world::files::{self, FileError};
 
 use super::ChangeType;
 use crate::api::{Kind, Object};
@@ -73,6 +74,12 @@ pub enum PersistError {
     },
 }
 
+impl From<FileError> for PersistError {
+    fn from(FileError { path, source }: FileError) -> Self {
+        PersistError::Io { path, source }
+    }
+}
+
 fn at(path: &Path) -> impl Fn(std::io::Error) -> PersistError {
     move |source| PersistError::Io { path: path.to_owned(), source }
 }
@@ -93,20 +100,14 @@ impl StoreFile {
     /// # Errors
     /// [`PersistError`]; a file that cannot be read is not touched.
     pub fn open(directory: &Path) -> Result<Self, PersistError> {
-        private_directory(directory).map_err(at(directory))?;
-        let name = directory.join("lock");
-        let lock = private().create(true).write(true).truncate(false).open(&name).map_err(at(&name))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(PersistError::InUse { path: directory.to_owned() }),
-            Err(TryLockError::Error(source)) => return Err(at(&name)(source)),
-        }
+        files::directory(directory)?;
+        let in_use = || PersistError::InUse { path: directory.to_owned() };
+        let lock = files::lock(directory)?.ok_or_else(in_use)?;
         let path = directory.join("store.redb");
         if !path.try_exists().map_err(at(&path))? {
             make(directory, &path)?;
         }
-        let file = OpenOptions::new().read(true).write(true).open(&path).map_err(at(&path))?;
-        keep_private(&file).map_err(at(&path))?;
+        let file = files::open(&path)?;
         let damaged = |what: &str| PersistError::Damaged { path: path.clone(), what: what.to_owned() };
         if file.metadata().map_err(at(&path))?.len() == 0 {
             return Err(damaged("the file is empty"));
@@ -248,11 +249,7 @@ fn fact(database: &Database, key: &str) -> Result<Option<u64>, redb::Error> {
 /// Makes the file: it is there whole, or not at all.
 fn make(directory: &Path, path: &Path) -> Result<(), PersistError> {
     let new = path.with_extension("new");
-    match fs::remove_file(&new) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(at(&new)(error)),
-        _ => {}
-    }
-    let file = private().create_new(true).read(true).write(true).open(&new).map_err(at(&new))?;
+    let file = files::create(&new)?;
     let database = database(&new, file)?;
     let write = || -> Result<(), redb::Error> {
         let transaction = database.begin_write()?;
@@ -261,44 +258,5 @@ fn make(directory: &Path, path: &Path) -> Result<(), PersistError> {
     };
     write().map_err(|e| failed(&new, e))?;
     drop(database);
-    fs::rename(&new, path).map_err(at(path))?;
-    // The new name is on disk when the directory is.
-    File::open(directory).and_then(|directory| directory.sync_all()).map_err(at(directory))
-}
-
-#[cfg(unix)]
-fn private_directory(path: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
-}
-
-#[cfg(not(unix))]
-fn private_directory(path: &Path) -> std::io::Result<()> {
-    DirBuilder::new().recursive(true).create(path)
-}
-
-#[cfg(unix)]
-fn private() -> OpenOptions {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let mut options = OpenOptions::new();
-    options.mode(0o600);
-    options
-}
-
-#[cfg(not(unix))]
-fn private() -> OpenOptions {
-    OpenOptions::new()
-}
-
-/// A file that was copied here from elsewhere may have come with other permissions.
-#[cfg(unix)]
-fn keep_private(file: &File) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let mode = file.metadata()?.permissions().mode();
-    if mode & 0o077 == 0 { Ok(()) } else { file.set_permissions(fs::Permissions::from_mode(mode & 0o700)) }
-}
-
-#[cfg(not(unix))]
-fn keep_private(_file: &File) -> std::io::Result<()> {
-    Ok(())
+    Ok(files::rename(directory, [(new.as_path(), path)])?)
 }

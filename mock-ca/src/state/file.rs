@@ -47,7 +47,7 @@ impl StateFile {
                 file.write(&Batch::of(TableName::Facts, SCHEMA_KEY, SCHEMA.to_be_bytes().to_vec()))
             })?;
         }
-        let file = directory.open_file(&path)?;
+        let file = world::files::open(&path)?;
         if file.metadata().map_err(super::at(&path))?.len() == 0 {
             return Err(StateError::Damaged { path, what: "the file is empty".to_owned() });
         }

@@ -26,6 +26,7 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 use world::World;
+use world::files::FileError;
 
 pub(crate) use rows::Loaded;
 pub(crate) use secrets::Secrets;
@@ -100,6 +101,12 @@ pub enum StateError {
         /// Why.
         source: Box<redb::Error>,
     },
+}
+
+impl From<FileError> for StateError {
+    fn from(FileError { path, source }: FileError) -> Self {
+        StateError::Io { path, source }
+    }
 }
 
 /// Adds the path to an error of the operating system.

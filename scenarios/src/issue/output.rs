@@ -1,11 +1,10 @@
 //! Secrets as files.
 
 use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use engine::api::{Object, ObjectKey, Secret};
+use world::files::{self, FileError};
 
 /// A Secret that was not written.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -23,8 +22,10 @@ pub enum OutputError {
     Name(String),
 }
 
-fn at(path: &Path) -> impl Fn(std::io::Error) -> OutputError {
-    move |source| OutputError::Io { path: path.to_owned(), source }
+impl From<FileError> for OutputError {
+    fn from(FileError { path, source }: FileError) -> Self {
+        OutputError::Io { path, source }
+    }
 }
 
 /// Where Secrets go.
@@ -69,56 +70,23 @@ impl Output {
         let mut changed: BTreeMap<&str, &[u8]> = BTreeMap::new();
         for (entry, bytes) in &secret.data {
             let path = folder.join(name(entry)?);
-            if fs::read(&path).ok().as_deref() != Some(bytes.as_slice()) {
+            if std::fs::read(&path).ok().as_deref() != Some(bytes.as_slice()) {
                 changed.insert(entry, bytes.as_slice());
             }
         }
         if changed.is_empty() {
             return Ok(None);
         }
-        private_directory(&folder).map_err(at(&folder))?;
+        files::directory(&folder)?;
         let mut renames = Vec::new();
         for (entry, bytes) in changed {
-            let (path, new) = (folder.join(entry), folder.join(format!(".{entry}.new")));
-            match fs::remove_file(&new) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(at(&new)(error)),
-                _ => {}
-            }
-            let mut file = private().create_new(true).write(true).open(&new).map_err(at(&new))?;
-            file.write_all(bytes).and_then(|()| file.sync_all()).map_err(at(&new))?;
-            renames.push((new, path));
+            let new = folder.join(format!(".{entry}.new"));
+            files::write(&new, bytes)?;
+            renames.push((new, folder.join(entry)));
         }
-        for (new, path) in renames {
-            fs::rename(&new, &path).map_err(at(&path))?;
-        }
-        // The new names are on disk when the folder is.
-        File::open(&folder).and_then(|folder| folder.sync_all()).map_err(at(&folder))?;
+        files::rename(&folder, renames)?;
         Ok(Some(folder))
     }
-}
-
-#[cfg(unix)]
-fn private_directory(path: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
-}
-
-#[cfg(not(unix))]
-fn private_directory(path: &Path) -> std::io::Result<()> {
-    DirBuilder::new().recursive(true).create(path)
-}
-
-#[cfg(unix)]
-fn private() -> OpenOptions {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let mut options = OpenOptions::new();
-    options.mode(0o600);
-    options
-}
-
-#[cfg(not(unix))]
-fn private() -> OpenOptions {
-    OpenOptions::new()
 }
 
 #[cfg(test)]
