@@ -25,6 +25,7 @@
 mod clock;
 pub mod command;
 mod cost;
+pub mod der;
 pub mod duration;
 pub mod files;
 pub mod goflag;

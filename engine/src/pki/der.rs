@@ -1,5 +1,7 @@
 //! Writing DER: what requests, certificates and PKCS#12 files are made of. Reading is x509-parser's; only the
-//! contents of an `otherName` are opened here.
+//! contents of an `otherName` are opened one by one.
+
+pub(crate) use world::der::{read_tlv, tlv};
 
 use super::PkiError;
 
@@ -19,22 +21,6 @@ pub(crate) const SET: u8 = 0x31;
 pub(crate) const NULL: &[u8] = &[0x05, 0x00];
 /// BOOLEAN TRUE.
 pub(crate) const TRUE: &[u8] = &[0x01, 0x01, 0xff];
-
-/// One value: tag, length, contents.
-pub(crate) fn tlv(tag: u8, contents: &[u8]) -> Vec<u8> {
-    let mut out = vec![tag];
-    let n = contents.len();
-    if n < 0x80 {
-        out.push(n as u8);
-    } else {
-        let bytes = n.to_be_bytes();
-        let skip = bytes.iter().position(|b| *b != 0).unwrap_or(bytes.len() - 1);
-        out.push(0x80 | (bytes.len() - skip) as u8);
-        out.extend_from_slice(&bytes[skip..]);
-    }
-    out.extend_from_slice(contents);
-    out
-}
 
 /// A value that contains others.
 pub(crate) fn constructed<P: AsRef<[u8]>>(tag: u8, parts: impl IntoIterator<Item = P>) -> Vec<u8> {
@@ -114,23 +100,6 @@ pub(crate) fn text(value: &str) -> Vec<u8> {
     tlv(tag, value.as_bytes())
 }
 
-/// The contents of a value with this tag, and what follows it.
-pub(crate) fn read(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
-    let (first, rest) = der.split_first()?;
-    if *first != tag {
-        return None;
-    }
-    let (short, rest) = rest.split_first()?;
-    let (length, rest) = match usize::from(*short) {
-        n if n < 0x80 => (n, rest),
-        n => {
-            let (bytes, rest) = rest.split_at_checked(n & 0x7f).filter(|(b, _)| b.len() <= 4)?;
-            (bytes.iter().fold(0, |n, b| n << 8 | usize::from(*b)), rest)
-        }
-    };
-    rest.split_at_checked(length)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,9 +113,6 @@ mod tests {
         }
         assert_eq!(unsigned(&[0]), [2, 1, 0]);
         assert_eq!(unsigned(&[0, 0x80]), [2, 2, 0, 0x80]);
-        assert_eq!(tlv(OCTET_STRING, &[7; 200])[..3], [0x04, 0x81, 200]);
-        assert_eq!(read(&tlv(OCTET_STRING, &[7; 300]), OCTET_STRING).unwrap().0.len(), 300);
-        assert_eq!(read(&[4, 0x82, 1], OCTET_STRING), None);
         assert_eq!(text("a.b")[0], PRINTABLE_STRING);
         assert_eq!(text("a@b")[0], UTF8_STRING);
         assert_eq!(set_of(vec![vec![2], vec![1]]), [SET, 2, 1, 2]);

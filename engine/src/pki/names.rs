@@ -56,8 +56,8 @@ impl Names {
                     self.ips.extend(v4.or(v6));
                 }
                 GeneralName::OtherName(oid, value) => {
-                    let inner =
-                        der::read(value, 0xa0).and_then(|(inner, _)| der::read(inner, der::UTF8_STRING));
+                    let inner = der::read_tlv(value, 0xa0)
+                        .and_then(|(inner, _)| der::read_tlv(inner, der::UTF8_STRING));
                     let text = inner.and_then(|(text, _)| std::str::from_utf8(text).ok());
                     self.others.extend(
                         text.map(|text| OtherName { oid: oid.to_id_string(), utf8_value: text.to_owned() }),

@@ -1,6 +1,7 @@
 //! Writing DER (X.690): what a certificate is made of.
 
 use world::Timestamp;
+pub(super) use world::der::tlv as element;
 
 pub(super) const BOOLEAN: u8 = 0x01;
 pub(super) const INTEGER: u8 = 0x02;
@@ -10,22 +11,6 @@ pub(super) const OID: u8 = 0x06;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
 pub(super) const SEQUENCE: u8 = 0x30;
-
-/// One element.
-pub(super) fn element(tag: u8, contents: &[u8]) -> Vec<u8> {
-    let mut out = vec![tag];
-    let length = contents.len();
-    if length < 0x80 {
-        out.extend(u8::try_from(length));
-    } else {
-        let bytes = length.to_be_bytes();
-        let used: Vec<u8> = bytes.into_iter().skip_while(|b| *b == 0).collect();
-        out.extend(u8::try_from(used.len()).map(|n| 0x80 | n));
-        out.extend(used);
-    }
-    out.extend_from_slice(contents);
-    out
-}
 
 /// One element around others.
 pub(super) fn nest(tag: u8, parts: &[Vec<u8>]) -> Vec<u8> {
@@ -81,13 +66,6 @@ pub(super) fn extension(id: &[u8], critical: bool, value: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lengths_take_the_bytes_that_they_need() {
-        assert_eq!(element(4, &[7; 3]), [4, 3, 7, 7, 7]);
-        assert_eq!(element(4, &[0; 128])[..3], [4, 0x81, 128]);
-        assert_eq!(element(4, &[0; 300])[..4], [4, 0x82, 1, 44]);
-    }
 
     #[test]
     fn numbers_are_positive_and_bits_end_with_a_one() {

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use world::der::tlv;
 use world::{PublicKey, hex};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::{GeneralName, ParsedExtension, X509Extension};
@@ -117,18 +118,6 @@ fn subject_alt_name(identifier: &Identifier) -> Vec<u8> {
         Identifier::Ip(ip) => (0x87, octets(ip)),
     };
     tlv(0x30, &tlv(tag, &value))
-}
-
-/// Names are short: a length has two bytes at most.
-fn tlv(tag: u8, value: &[u8]) -> Vec<u8> {
-    let [high, low] = u16::try_from(value.len()).unwrap_or(u16::MAX).to_be_bytes();
-    let mut der = match (high, low) {
-        (0, 0..=0x7f) => vec![tag, low],
-        (0, _) => vec![tag, 0x81, low],
-        _ => vec![tag, 0x82, high, low],
-    };
-    der.extend_from_slice(value);
-    der
 }
 
 fn is_name(name: &GeneralName<'_>, identifier: &Identifier) -> bool {

@@ -6,8 +6,8 @@ use p256::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _};
 use ring::digest::digest;
 use ring::signature::{self, EcdsaKeyPair, UnparsedPublicKey};
 
-use super::public::read_tlv;
 use super::{HashAlgorithm, KeyAlgorithm, KeyError};
+use crate::der::read_tlv;
 use crate::rng::Rng;
 
 /// What is different from curve to curve.

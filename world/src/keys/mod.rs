@@ -15,7 +15,6 @@ mod x509;
 pub use jwk::JwsSignature;
 pub use pem::{pem_encode, pem_sections};
 pub use private::PrivateKey;
-pub(crate) use public::read_tlv;
 pub use public::{BadSignature, PublicKey};
 pub use rustls::pki_types::pem::SectionKind;
 pub use x509::finish_x509;

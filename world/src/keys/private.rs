@@ -11,8 +11,8 @@ use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject as _;
 
 use super::ec::{Curve, EcKey, FastSigner, Form};
-use super::public::{read_tlv, tlv};
 use super::{HashAlgorithm, JwsSignature, KeyAlgorithm, KeyError, PublicKey, pem_encode};
+use crate::der::{read_tlv, tlv};
 use crate::rng::Rng;
 
 /// A private key; clones share it. Its `Debug` form shows the public half only.

@@ -4,6 +4,7 @@ use ring::signature::{self, UnparsedPublicKey};
 
 use super::ec::{CURVES, Curve, Form};
 use super::{HashAlgorithm, KeyAlgorithm, KeyError};
+use crate::der::{read_tlv, tlv};
 
 /// A public key. Two are equal when they are the same key.
 #[derive(Clone, PartialEq, Eq)]
@@ -234,37 +235,4 @@ fn rsa_parts(der: &[u8]) -> Option<(&[u8], &[u8])> {
 /// A big-endian number without its leading zeros.
 fn unsigned(bytes: &[u8]) -> &[u8] {
     &bytes[bytes.iter().position(|b| *b != 0).unwrap_or(bytes.len())..]
-}
-
-/// A DER element: tag, length, contents.
-pub(super) fn tlv(tag: u8, contents: &[u8]) -> Vec<u8> {
-    let mut out = vec![tag];
-    let n = contents.len();
-    if n < 0x80 {
-        out.push(n as u8);
-    } else {
-        let bytes = n.to_be_bytes();
-        let skip = bytes.iter().position(|b| *b != 0).unwrap_or(bytes.len() - 1);
-        out.push(0x80 | (bytes.len() - skip) as u8);
-        out.extend_from_slice(&bytes[skip..]);
-    }
-    out.extend_from_slice(contents);
-    out
-}
-
-/// The contents of a DER element with this tag, and what follows it.
-pub(crate) fn read_tlv(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
-    let (first, rest) = der.split_first()?;
-    if *first != tag {
-        return None;
-    }
-    let (short, rest) = rest.split_first()?;
-    let (length, rest) = match usize::from(*short) {
-        n if n < 0x80 => (n, rest),
-        n => {
-            let (bytes, rest) = rest.split_at_checked(n & 0x7f).filter(|(b, _)| b.len() <= 4)?;
-            (bytes.iter().fold(0, |n, b| n << 8 | usize::from(*b)), rest)
-        }
-    };
-    rest.split_at_checked(length)
 }

@@ -182,8 +182,8 @@ impl rustls::sign::Signer for Pss {
 
 #[cfg(test)]
 mod tests {
-    use super::super::public::read_tlv;
     use super::*;
+    use crate::der::read_tlv;
 
     fn key(algorithm: KeyAlgorithm) -> PrivateKey {
         PrivateKey::generate(&Rng::from_seed(7).fork(&algorithm.to_string()), algorithm).unwrap()

@@ -15,7 +15,8 @@ use rustls::{
 };
 
 use super::{BadTls, TlsStream, WorldTime, connection_rng, provider, with_rng};
-use crate::keys::{PublicKey, read_tlv};
+use crate::der::read_tlv;
+use crate::keys::PublicKey;
 use crate::net::Stream;
 use crate::world::World;
 
