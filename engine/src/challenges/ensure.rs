@@ -3,32 +3,13 @@
 
 use std::sync::Arc;
 
-use super::objects::{self, Shape};
+use super::objects;
+use super::words::{Kinds, Words};
 use crate::api::{Challenge, Ingress, Pod, Resource, Service};
 use crate::controller::{Context, SyncError, SyncResult};
 use crate::informer::Lister;
-use crate::log::{Logger, Message};
+use crate::log::Logger;
 use crate::work::place;
-
-/// The words and lines of one kind of solver object.
-pub(super) struct Words {
-    pub(super) logger: &'static str,
-    pub(super) found: &'static Message,
-    pub(super) create: &'static Message,
-    pub(super) multiple: &'static Message,
-    pub(super) multiple_error: &'static str,
-    pub(super) foreign: &'static Message,
-    /// For an object that leads elsewhere than it should.
-    pub(super) changed: Option<&'static Message>,
-}
-
-/// The three kinds that a solver needs, as one challenge type has them.
-pub(super) struct Kinds {
-    pub(super) pod: Words,
-    pub(super) service: Words,
-    pub(super) ingress: Words,
-    pub(super) shape: &'static Shape,
-}
 
 /// The objects of one challenge type.
 pub(super) struct Objects {

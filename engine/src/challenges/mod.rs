@@ -8,6 +8,7 @@ mod scheduler;
 mod solvers;
 mod sync;
 mod tls_alpn01;
+mod words;
 
 use std::sync::Arc;
 

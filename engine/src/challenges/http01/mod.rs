@@ -11,8 +11,8 @@ use world::http::Client as HttpClient;
 use world::resolver::Resolver;
 use world::tls::Connector;
 
-use super::ensure::{Kinds, Objects, Words, aggregate};
-use super::objects::HTTP01;
+use super::ensure::{Objects, aggregate};
+use super::words;
 use crate::api::{Challenge, HTTPRoute, Ingress, Kind, ObjectKey};
 use crate::controller::{Context, SyncError, SyncResult, not_in_cache};
 use crate::engine::EngineConfig;
@@ -31,37 +31,6 @@ pub(super) struct Solver {
     gateway_api: bool,
 }
 
-const KINDS: Kinds = Kinds {
-    pod: Words {
-        logger: "ensurePod",
-        found: &msg::POD_FOUND,
-        create: &msg::POD_CREATE,
-        multiple: &msg::PODS_MULTIPLE,
-        multiple_error: "multiple existing challenge solver pods found and cleaned up. retrying challenge sync",
-        foreign: &msg::FOREIGN_POD,
-        changed: None,
-    },
-    service: Words {
-        logger: "ensureService",
-        found: &msg::SERVICE_FOUND,
-        create: &msg::SERVICE_CREATE,
-        multiple: &msg::SERVICES_MULTIPLE,
-        multiple_error: "multiple existing challenge solver services found and cleaned up. retrying challenge sync",
-        foreign: &msg::FOREIGN_SERVICE,
-        changed: None,
-    },
-    ingress: Words {
-        logger: "ensureIngress",
-        found: &msg::INGRESS_FOUND,
-        create: &msg::INGRESS_CREATE,
-        multiple: &msg::INGRESSES_MULTIPLE,
-        multiple_error: "multiple existing challenge solver ingresses found and cleaned up. retrying challenge sync",
-        foreign: &msg::FOREIGN_INGRESS,
-        changed: Some(&msg::INGRESS_SERVICE_CHANGED),
-    },
-    shape: &HTTP01,
-};
-
 impl Solver {
     pub(super) fn new(context: &Context, process: Resolver, config: &EngineConfig) -> Self {
         let resolver = self_check_resolver(context, process, &config.http01_nameservers);
@@ -72,7 +41,7 @@ impl Solver {
             Err(_) => http,
         };
         Solver {
-            objects: Objects::new(context, &KINDS),
+            objects: Objects::new(context, &words::HTTP01),
             routes: context.informers.lister(),
             http: http.with_user_agent(context.compat.user_agent),
             gateway_api: config.gateway_api,
@@ -114,7 +83,7 @@ impl Solver {
 
     /// An ingress of the user's own gets the path in front of its others.
     async fn add_path(&self, log: &Logger, challenge: &Challenge, name: &str, service: &str) -> SyncResult {
-        log.with_name(KINDS.ingress.logger).info(&msg::INGRESS_EDIT, &[]);
+        log.with_name(words::HTTP01.ingress.logger).info(&msg::INGRESS_EDIT, &[]);
         let key = ObjectKey::new(challenge.metadata.namespace.as_str(), name);
         let missing = || SyncError::Other(not_in_cache(Kind::Ingress, &key));
         let ingress = self.objects.ingresses.get(&key).ok_or_else(missing)?;

@@ -7,8 +7,9 @@ use std::net::{IpAddr, SocketAddr};
 use world::resolver::Resolver;
 use world::tls::Connector;
 
-use super::ensure::{Kinds, Objects, Words, aggregate};
+use super::ensure::{Objects, aggregate};
 use super::objects::{TLS_ALPN01, dress};
+use super::words;
 use crate::acme::tls_alpn::{self, PROTOCOL};
 use crate::api::{
     AcmeChallengeSolverTlsAlpn01Ingress, Challenge, HttpIngressPath, HttpIngressRuleValue, Ingress,
@@ -16,7 +17,7 @@ use crate::api::{
 };
 use crate::compat::Compat;
 use crate::controller::{Context, SyncError, SyncResult};
-use crate::log::{Logger, catalogue as msg};
+use crate::log::Logger;
 use crate::work::place;
 
 /// Where TLS is expected.
@@ -29,37 +30,6 @@ pub(super) struct Solver {
     /// Nothing, if no version of TLS could be offered.
     tls: Option<Connector>,
 }
-
-const KINDS: Kinds = Kinds {
-    pod: Words {
-        logger: "ensurePod",
-        found: &msg::ALPN_POD_FOUND,
-        create: &msg::ALPN_POD_CREATE,
-        multiple: &msg::PODS_MULTIPLE,
-        multiple_error: "multiple existing challenge solver pods found and cleaned up. retrying challenge sync",
-        foreign: &msg::FOREIGN_POD,
-        changed: None,
-    },
-    service: Words {
-        logger: "ensureService",
-        found: &msg::ALPN_SERVICE_FOUND,
-        create: &msg::ALPN_SERVICE_CREATE,
-        multiple: &msg::SERVICES_MULTIPLE,
-        multiple_error: "multiple existing challenge solver services found and cleaned up. retrying challenge sync",
-        foreign: &msg::FOREIGN_SERVICE,
-        changed: None,
-    },
-    ingress: Words {
-        logger: "ensureIngress",
-        found: &msg::ALPN_INGRESS_FOUND,
-        create: &msg::ALPN_INGRESS_CREATE,
-        multiple: &msg::INGRESSES_MULTIPLE,
-        multiple_error: "multiple existing challenge solver ingresses found and cleaned up. retrying challenge sync",
-        foreign: &msg::FOREIGN_INGRESS,
-        changed: Some(&msg::INGRESS_SERVICE_CHANGED),
-    },
-    shape: &TLS_ALPN01,
-};
 
 fn config(challenge: &Challenge) -> Option<&AcmeChallengeSolverTlsAlpn01Ingress> {
     challenge.spec.solver.tls_alpn01.as_ref()?.ingress.as_ref()
@@ -100,7 +70,7 @@ impl Solver {
         // The certificate is looked at here.
         let tls = Connector::unverified(&context.world).ok();
         Solver {
-            objects: Objects::new(context, &KINDS),
+            objects: Objects::new(context, &words::TLS_ALPN01),
             resolver,
             tls: tls.map(|tls| tls.with_alpn(&[PROTOCOL])),
         }
