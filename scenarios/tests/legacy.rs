@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::common::v1alpha1::{CERTIFICATE, ISSUER};
 use crate::common::{count, load, times};
 use engine::api::{
     Certificate, Event, Kind, LegacyAcmeConfig, LegacyDomainConfig, LegacyHttp01, Object, Secret,
@@ -173,34 +174,6 @@ fn the_api_server_forgets_events_after_an_hour() {
     assert_eq!(events_at(&[], "1h9m"), 0);
     assert!(events_at(&["cluster.api.eventTtl=0s"], "1h9m") >= 6);
 }
-
-/// What a user of that time wrote.
-const ISSUER: &str = "\
-apiVersion: certmanager.k8s.io/v1alpha1
-kind: Issuer
-metadata: {name: letsencrypt, namespace: shop}
-spec:
-  acme:
-    server: https://acme-v02.api.letsencrypt.org/directory
-    email: ops@example.com
-    privateKeySecretRef: {name: letsencrypt-account}
-    http01: {}
-";
-const CERTIFICATE: &str = "\
-apiVersion: certmanager.k8s.io/v1alpha1
-kind: Certificate
-metadata: {name: shop, namespace: shop}
-spec:
-  secretName: shop-tls
-  keyAlgorithm: ecdsa
-  keySize: 256
-  dnsNames: [shop.example.com, www.shop.example.com]
-  issuerRef: {name: letsencrypt, kind: Issuer}
-  acme:
-    config:
-      - domains: [shop.example.com, www.shop.example.com]
-        http01: {ingressClass: nginx}
-";
 
 /// The first issuance, with an Issuer and a Certificate from files of `certmanager.k8s.io/v1alpha1`.
 fn of_its_time(name: &str, compat: &str, issuer: &str) -> (RunRecord, History) {

@@ -4,37 +4,11 @@
 use std::path::PathBuf;
 
 use crate::common::load;
+use crate::common::v1alpha1::{CERTIFICATE, ISSUER};
 use engine::api::convert::acme_config;
 use engine::api::{Certificate, Issuer};
 use reports::Outcome;
 use scenarios::{runner, script};
-
-const ISSUER: &str = "\
-apiVersion: certmanager.k8s.io/v1alpha1
-kind: Issuer
-metadata: {name: letsencrypt, namespace: shop}
-spec:
-  acme:
-    server: https://acme-v02.api.letsencrypt.org/directory
-    email: ops@example.com
-    privateKeySecretRef: {name: letsencrypt-account}
-    http01: {}
-";
-const CERTIFICATE: &str = "\
-apiVersion: certmanager.k8s.io/v1alpha1
-kind: Certificate
-metadata: {name: shop, namespace: shop}
-spec:
-  secretName: shop-tls
-  keyAlgorithm: ecdsa
-  keySize: 256
-  dnsNames: [shop.example.com, www.shop.example.com]
-  issuerRef: {name: letsencrypt, kind: Issuer}
-  acme:
-    config:
-      - domains: [shop.example.com, www.shop.example.com]
-        http01: {ingressClass: nginx}
-";
 
 /// A scratch folder with a script of some release, and manifests of the oldest version.
 fn folder(name: &str, script: &str, issuer: &str) -> PathBuf {

@@ -3,6 +3,7 @@
 
 pub(crate) mod bench;
 pub(crate) mod live;
+pub(crate) mod v1alpha1;
 
 use std::path::Path;
 
