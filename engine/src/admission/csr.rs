@@ -5,7 +5,8 @@ use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::extensions::ParsedExtension;
 use x509_parser::prelude::FromDer;
 
-use crate::api::{CertificateRequestSpec, FieldError, KeyUsage, Rules};
+use crate::api::{CertificateRequestSpec, FieldError, KeyUsage, Rules, defaults};
+use crate::pki::usages::{self, BITS};
 
 /// Texts longer than this are cut in an error.
 const SHOWN: usize = 100;
@@ -50,9 +51,7 @@ fn read(pem: &[u8]) -> Result<Asked, String> {
         match extension {
             ParsedExtension::BasicConstraints(constraints) => asked.is_ca = Some(constraints.ca),
             ParsedExtension::KeyUsage(usage) => {
-                let bits = usage.flags;
-                let set = BITS.iter().enumerate().filter(|(bit, _)| bits & (1 << bit) != 0);
-                asked.usages = Some(set.map(|(_, usage)| *usage).collect());
+                asked.usages = Some(usages::of_bits(usage.flags).collect());
             }
             ParsedExtension::ExtendedKeyUsage(usage) => {
                 let set = [
@@ -72,23 +71,9 @@ fn read(pem: &[u8]) -> Result<Asked, String> {
     Ok(asked)
 }
 
-/// The bits of X.509 keyUsage, from the first.
-const BITS: [KeyUsage; 9] = [
-    KeyUsage::DigitalSignature,
-    KeyUsage::ContentCommitment,
-    KeyUsage::KeyEncipherment,
-    KeyUsage::DataEncipherment,
-    KeyUsage::KeyAgreement,
-    KeyUsage::CertSign,
-    KeyUsage::CrlSign,
-    KeyUsage::EncipherOnly,
-    KeyUsage::DecipherOnly,
-];
-
 /// The usages that a request names, as bits and as the rest; without any, the two of a TLS server.
 fn expected(spec: &CertificateRequestSpec) -> (Vec<KeyUsage>, Vec<KeyUsage>) {
-    let named: &[KeyUsage] =
-        if spec.usages.is_empty() { &crate::api::defaults::KEY_USAGES } else { &spec.usages };
+    let named: &[KeyUsage] = if spec.usages.is_empty() { &defaults::KEY_USAGES } else { &spec.usages };
     let one_name = |usage: &KeyUsage| match usage {
         KeyUsage::Signing => KeyUsage::DigitalSignature,
         KeyUsage::SMime => KeyUsage::EmailProtection,
@@ -142,11 +127,6 @@ fn mismatch(asked: &Asked, spec: &CertificateRequestSpec) -> Option<String> {
     })
 }
 
-/// `[ 'digital signature', 'key encipherment' ]`
 fn list(usages: &[KeyUsage]) -> String {
-    if usages.is_empty() {
-        return "[]".to_owned();
-    }
-    let quoted: Vec<String> = usages.iter().map(|usage| format!("'{usage}'")).collect();
-    format!("[ {} ]", quoted.join(", "))
+    usages::list(usages.iter().map(|usage| usage.as_str()))
 }

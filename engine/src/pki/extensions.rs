@@ -2,41 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::{PkiError, der, failed};
-use crate::api::{CertificateSpec, KeyUsage, NameConstraintItem, NameConstraints, OtherName, defaults};
+use super::{PkiError, der, failed, usages};
+use crate::api::{CertificateSpec, NameConstraintItem, NameConstraints, OtherName, defaults};
 use crate::compat::Features;
-
-/// Key usages and their bit in X.509's bit string.
-const KEY_USAGES: &[(KeyUsage, u8)] = &[
-    (KeyUsage::Signing, 0),
-    (KeyUsage::DigitalSignature, 0),
-    (KeyUsage::ContentCommitment, 1),
-    (KeyUsage::KeyEncipherment, 2),
-    (KeyUsage::DataEncipherment, 3),
-    (KeyUsage::KeyAgreement, 4),
-    (KeyUsage::CertSign, CERT_SIGN),
-    (KeyUsage::CrlSign, 6),
-    (KeyUsage::EncipherOnly, 7),
-    (KeyUsage::DecipherOnly, 8),
-];
-const CERT_SIGN: u8 = 5;
-
-/// Extended key usages and their object identifier.
-const EXTENDED_KEY_USAGES: &[(KeyUsage, &str)] = &[
-    (KeyUsage::Any, "2.5.29.37.0"),
-    (KeyUsage::ServerAuth, "1.3.6.1.5.5.7.3.1"),
-    (KeyUsage::ClientAuth, "1.3.6.1.5.5.7.3.2"),
-    (KeyUsage::CodeSigning, "1.3.6.1.5.5.7.3.3"),
-    (KeyUsage::EmailProtection, "1.3.6.1.5.5.7.3.4"),
-    (KeyUsage::SMime, "1.3.6.1.5.5.7.3.4"),
-    (KeyUsage::IpsecEndSystem, "1.3.6.1.5.5.7.3.5"),
-    (KeyUsage::IpsecTunnel, "1.3.6.1.5.5.7.3.6"),
-    (KeyUsage::IpsecUser, "1.3.6.1.5.5.7.3.7"),
-    (KeyUsage::Timestamping, "1.3.6.1.5.5.7.3.8"),
-    (KeyUsage::OcspSigning, "1.3.6.1.5.5.7.3.9"),
-    (KeyUsage::MicrosoftSgc, "1.3.6.1.4.1.311.10.3.3"),
-    (KeyUsage::NetscapeSgc, "2.16.840.1.113730.4.1"),
-];
 
 /// One extension in DER.
 fn extension(oid: &str, critical: bool, value: &[u8]) -> Result<Vec<u8>, PkiError> {
@@ -51,17 +19,11 @@ fn extension(oid: &str, critical: bool, value: &[u8]) -> Result<Vec<u8>, PkiErro
 /// Key usage and extended key usage as a Certificate asks for them.
 pub(super) fn usages(spec: &CertificateSpec) -> Result<Vec<Vec<u8>>, PkiError> {
     let wanted = if spec.usages.is_empty() { &defaults::KEY_USAGES[..] } else { &spec.usages };
-    let mut bits = 0_u16;
+    let mut bits = if spec.is_ca { usages::CERT_SIGN } else { 0 };
     let mut purposes = Vec::new();
-    if spec.is_ca {
-        bits |= 1 << CERT_SIGN;
-    }
     for usage in wanted {
-        if let Some((_, bit)) = KEY_USAGES.iter().find(|(known, _)| known == usage) {
-            bits |= 1 << bit;
-        } else if let Some((_, oid)) = EXTENDED_KEY_USAGES.iter().find(|(known, _)| known == usage) {
-            purposes.push(der::oid(oid)?);
-        }
+        bits |= usages::bit(*usage).unwrap_or_default();
+        purposes.extend(usages::identifier(*usage).map(|id| der::tlv(der::OID, id)));
     }
     let mut extensions = Vec::new();
     if bits != 0 {
@@ -189,15 +151,6 @@ fn address_and_mask(range: &str) -> Result<Vec<u8>, PkiError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_usage_has_its_place() {
-        for name in KeyUsage::ALL {
-            let bit = KEY_USAGES.iter().any(|(known, _)| known == name);
-            let purpose = EXTENDED_KEY_USAGES.iter().any(|(known, _)| known == name);
-            assert!(bit ^ purpose, "{name}");
-        }
-    }
 
     #[test]
     fn bit_strings_end_with_a_one() {

@@ -9,6 +9,7 @@ mod names;
 mod request;
 pub(crate) mod subject;
 mod temporary;
+pub(crate) mod usages;
 
 pub use keys::{encode_key, family, key_algorithm, key_der, key_violations, private_key};
 pub use leaf::{Leaf, certificate_violations, chain, leaf};

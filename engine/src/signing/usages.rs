@@ -1,41 +1,9 @@
-//! Key usages: their names in the API, their bits and identifiers in X.509.
+//! The usages of a certificate: as its request names them, and as its CSR does.
 
 use x509_parser::der_parser::asn1_rs::{FromDer as _, Oid, Sequence};
 
-use crate::api::KeyUsage;
-
-/// Usages that are bits, bit 0 first. `Signing` is another name of the first.
-const BITS: [KeyUsage; 9] = [
-    KeyUsage::DigitalSignature,
-    KeyUsage::ContentCommitment,
-    KeyUsage::KeyEncipherment,
-    KeyUsage::DataEncipherment,
-    KeyUsage::KeyAgreement,
-    KeyUsage::CertSign,
-    KeyUsage::CrlSign,
-    KeyUsage::EncipherOnly,
-    KeyUsage::DecipherOnly,
-];
-
-const CERT_SIGN: u16 = 1 << 5;
-
-/// Usages that are identifiers: the contents of their elements. The first name of an identifier is the one that is
-/// printed.
-const EXTENDED: &[(KeyUsage, &[u8])] = &[
-    (KeyUsage::Any, &[0x55, 0x1d, 0x25, 0x00]),
-    (KeyUsage::ServerAuth, &[0x2b, 6, 1, 5, 5, 7, 3, 1]),
-    (KeyUsage::ClientAuth, &[0x2b, 6, 1, 5, 5, 7, 3, 2]),
-    (KeyUsage::CodeSigning, &[0x2b, 6, 1, 5, 5, 7, 3, 3]),
-    (KeyUsage::EmailProtection, &[0x2b, 6, 1, 5, 5, 7, 3, 4]),
-    (KeyUsage::SMime, &[0x2b, 6, 1, 5, 5, 7, 3, 4]),
-    (KeyUsage::IpsecEndSystem, &[0x2b, 6, 1, 5, 5, 7, 3, 5]),
-    (KeyUsage::IpsecTunnel, &[0x2b, 6, 1, 5, 5, 7, 3, 6]),
-    (KeyUsage::IpsecUser, &[0x2b, 6, 1, 5, 5, 7, 3, 7]),
-    (KeyUsage::Timestamping, &[0x2b, 6, 1, 5, 5, 7, 3, 8]),
-    (KeyUsage::OcspSigning, &[0x2b, 6, 1, 5, 5, 7, 3, 9]),
-    (KeyUsage::MicrosoftSgc, &[0x2b, 6, 1, 4, 1, 0x82, 0x37, 10, 3, 3]),
-    (KeyUsage::NetscapeSgc, &[0x60, 0x86, 0x48, 1, 0x86, 0xf8, 0x42, 4, 1]),
-];
+use crate::api::{KeyUsage, defaults};
+use crate::pki::usages::{BITS, CERT_SIGN, bit, identifier, list, of_bits, of_identifier};
 
 /// What a key may be used for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,16 +18,11 @@ impl Usages {
     /// Those of a request: digital signature and key encipherment where it names none, and the signing of
     /// certificates for a CA.
     pub(super) fn of_request(usages: &[KeyUsage], is_ca: bool) -> Self {
-        let defaults = [KeyUsage::DigitalSignature, KeyUsage::KeyEncipherment];
-        let usages = if usages.is_empty() { &defaults } else { usages };
+        let usages = if usages.is_empty() { &defaults::KEY_USAGES } else { usages };
         let mut found = Usages { bits: if is_ca { CERT_SIGN } else { 0 }, extended: Vec::new() };
         for usage in usages {
-            let usage = if *usage == KeyUsage::Signing { KeyUsage::DigitalSignature } else { *usage };
-            if let Some(bit) = BITS.iter().position(|b| *b == usage) {
-                found.bits |= 1 << bit;
-            } else if let Some((_, id)) = EXTENDED.iter().find(|(name, _)| *name == usage) {
-                found.extended.push(id.to_vec());
-            }
+            found.bits |= bit(*usage).unwrap_or_default();
+            found.extended.extend(identifier(*usage).map(<[u8]>::to_vec));
         }
         found
     }
@@ -82,22 +45,16 @@ impl Usages {
         }
     }
 
-    /// As Go prints the bits: `[ 'digital signature', 'key encipherment' ]`.
+    /// The bits in an error. Those without a name are unknown.
     pub(super) fn bits_text(&self) -> String {
-        let names = (0..16).filter(|n| self.bits & (1 << n) != 0);
-        text(names.map(|n| BITS.get(n).map_or("unknown", |usage| usage.as_str())))
+        let unknown = (self.bits >> BITS.len()).count_ones();
+        list(of_bits(self.bits).map(KeyUsage::as_str).chain((0..unknown).map(|_| "unknown")))
     }
 
-    /// The same of the identifiers.
+    /// The identifiers in an error.
     pub(super) fn extended_text(&self) -> String {
-        let name = |id: &Vec<u8>| EXTENDED.iter().find(|(_, known)| known == id).map(|(usage, _)| usage);
-        text(self.extended.iter().map(|id| name(id).map_or("unknown", |usage| usage.as_str())))
+        list(self.extended.iter().map(|id| of_identifier(id).map_or("unknown", |usage| usage.as_str())))
     }
-}
-
-fn text<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    let quoted: Vec<String> = names.map(|name| format!("'{name}'")).collect();
-    if quoted.is_empty() { "[]".to_owned() } else { format!("[ {} ]", quoted.join(", ")) }
 }
 
 #[cfg(test)]
