@@ -7,7 +7,7 @@ mod connector;
 mod pace;
 mod server;
 
-pub use client::{Client, ClientLimits, HttpError, Response, Scheme, Url};
+pub use client::{Answer, Client, ClientLimits, HttpError, Response, Scheme, Url};
 pub use connector::{Dialled, HyperConnector};
 pub use server::{ALPN, CloseConnection, Peer, ServeLimits, serve, serve_within};
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -140,6 +141,44 @@ impl Response {
     }
 }
 
+/// The head of a response, whose body has not been read. Dropping it closes the connection.
+#[derive(Debug)]
+pub struct Answer {
+    /// Status.
+    pub status: StatusCode,
+    /// Headers.
+    pub headers: HeaderMap,
+    body: Incoming,
+    longest: usize,
+    sender: Sender,
+    idle: Option<(Idle, Origin)>,
+}
+
+impl Answer {
+    /// A header's value, if it is there and is text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|v| v.to_str().ok())
+    }
+
+    /// Reads the body; the connection is kept then, if the client keeps any.
+    ///
+    /// # Errors
+    /// [`HttpError::TooLong`], or [`HttpError::Broken`] when the connection ends before the body does.
+    pub async fn whole(self) -> Result<Response, HttpError> {
+        let body = Limited::new(self.body, self.longest).collect().await;
+        let body = body.map_err(|error| match error.downcast_ref::<LengthLimitError>() {
+            Some(_) => HttpError::TooLong(self.longest),
+            None => HttpError::Broken(error.to_string()),
+        });
+        let body = body?.to_bytes();
+        if let Some((idle, origin)) = self.idle {
+            let mut idle = idle.lock().unwrap_or_else(PoisonError::into_inner);
+            idle.entry(origin).or_default().push(self.sender);
+        }
+        Ok(Response { status: self.status, headers: self.headers, body })
+    }
+}
+
 /// What one client takes from its servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientLimits {
@@ -217,8 +256,7 @@ impl Client {
     /// Sends a request and reads the whole response. Redirects are not followed, statuses are no errors.
     ///
     /// # Errors
-    /// [`HttpError`]. A kept connection that the server has closed meanwhile is replaced by a new one; a
-    /// request that was lost with its connection is sent again only when its method is idempotent.
+    /// As [`Client::send`] and [`Answer::whole`].
     pub async fn request(
         &self,
         method: Method,
@@ -226,12 +264,27 @@ impl Client {
         headers: &[(&str, &str)],
         body: Bytes,
     ) -> Result<Response, HttpError> {
+        self.send(method, url, headers, body).await?.whole().await
+    }
+
+    /// Sends a request and reads the head of the response.
+    ///
+    /// # Errors
+    /// [`HttpError`]. A kept connection that the server has closed meanwhile is replaced by a new one; a
+    /// request that was lost with its connection is sent again only when its method is idempotent.
+    pub async fn send(
+        &self,
+        method: Method,
+        url: &Url,
+        headers: &[(&str, &str)],
+        body: Bytes,
+    ) -> Result<Answer, HttpError> {
         let origin = (url.scheme, url.host.clone(), url.port);
         while let Some(mut sender) = self.take_idle(&origin) {
             if sender.ready().await.is_ok() {
                 let request = self.build(&method, url, headers, &body)?;
                 match sender.send_request(request).await {
-                    Ok(response) => return self.finish(origin, sender, response).await,
+                    Ok(response) => return Ok(self.answer(origin, sender, response)),
                     // It never left, or it may be repeated, as RFC 9110 section 9.2.2 has it.
                     Err(error) if error.is_canceled() => continue,
                     Err(error) if error.is_incomplete_message() && method.is_idempotent() => continue,
@@ -242,7 +295,7 @@ impl Client {
         let mut sender = self.open(url).await?;
         let request = self.build(&method, url, headers, &body)?;
         let response = sender.send_request(request).await.map_err(|e| HttpError::Broken(go_text(&e)))?;
-        self.finish(origin, sender, response).await
+        Ok(self.answer(origin, sender, response))
     }
 
     /// GET without a body.
@@ -328,23 +381,11 @@ impl Client {
         Ok(sender)
     }
 
-    async fn finish(
-        &self,
-        origin: Origin,
-        sender: Sender,
-        response: hyper::Response<hyper::body::Incoming>,
-    ) -> Result<Response, HttpError> {
+    fn answer(&self, origin: Origin, sender: Sender, response: hyper::Response<Incoming>) -> Answer {
         let (parts, body) = response.into_parts();
-        let body = Limited::new(body, self.limits.body).collect().await;
-        let body = body.map_err(|error| match error.downcast_ref::<LengthLimitError>() {
-            Some(_) => HttpError::TooLong(self.limits.body),
-            None => HttpError::Broken(error.to_string()),
-        });
-        let body = body?.to_bytes();
-        if let Some(idle) = &self.idle {
-            idle.lock().unwrap_or_else(PoisonError::into_inner).entry(origin).or_default().push(sender);
-        }
-        Ok(Response { status: parts.status, headers: parts.headers, body })
+        let idle = self.idle.clone().map(|idle| (idle, origin));
+        let longest = self.limits.body;
+        Answer { status: parts.status, headers: parts.headers, body, longest, sender, idle }
     }
 }
 
