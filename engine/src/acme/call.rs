@@ -20,6 +20,12 @@ const NONCES_MAX: usize = 100;
 /// The longest `Retry-After` that is obeyed: a worker waits meanwhile, and a server may say anything.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
 
+/// Between two polls, when the server does not say.
+pub(super) const POLL_PAUSE: Duration = Duration::from_secs(1);
+/// What an HTTP client of Go says when its time is over after the head of an answer.
+const BODY_TIMEOUT: &str =
+    "context deadline exceeded (Client.Timeout or context cancellation while reading body)";
+
 pub(super) type Result<T> = std::result::Result<T, AcmeError>;
 
 /// How long things may take, and what is tried again.
@@ -70,7 +76,7 @@ impl Call<'_> {
     /// As long as the answer says, or a second.
     pub(super) async fn pause(&self, response: &Response) -> Result<()> {
         let told = response.header("retry-after").and_then(|v| retry_after(v, self.client.world.now()));
-        self.sleep(told.filter(|d| !d.is_zero()).unwrap_or(Duration::from_secs(1))).await
+        self.sleep(told.filter(|d| !d.is_zero()).unwrap_or(POLL_PAUSE)).await
     }
 
     /// Sends one request and reads its answer, in the time of one request and in what the call has left.
@@ -85,25 +91,25 @@ impl Call<'_> {
         let jose = [("content-type", "application/jose+json")];
         let headers = if body.is_some() { &jose[..] } else { &[] };
         // On the heap: the futures of a request are large, and these calls are deep.
-        let request = Box::pin(self.client.http.request(
-            method,
-            &target,
-            headers,
-            Bytes::from(body.unwrap_or_default()),
-        ));
-        let world = &self.client.world;
-        let limited = world.timeout(self.client.limits.http, request);
-        let answered = match self.due {
-            None => limited.await,
-            Some(due) => {
-                let left = due.since(world.monotonic());
-                world.timeout(left, limited).await.map_err(|_| AcmeError::Deadline)?
-            }
+        let request =
+            Box::pin(self.client.http.send(method, &target, headers, Bytes::from(body.unwrap_or_default())));
+        // One limit for both: a server may send head and body byte by byte.
+        let due = self.client.world.monotonic() + self.client.limits.http;
+        let over = AcmeError::HttpTimeout { verb, url: url.to_owned() };
+        let answer = self.within(due, over, request).await?.map_err(failed)?;
+        let over = AcmeError::Unread(BODY_TIMEOUT.to_owned());
+        let whole = self.within(due, over, Box::pin(answer.whole())).await?;
+        whole.map_err(|error| AcmeError::Unread(error.to_string()))
+    }
+
+    /// Waits until `due`, where it ends with `over`, or until the call's own time is over.
+    async fn within<T>(&self, due: Instant, over: AcmeError, future: impl Future<Output = T>) -> Result<T> {
+        let (due, over) = match self.due {
+            Some(call) if call < due => (call, AcmeError::Deadline),
+            _ => (due, over),
         };
-        match answered {
-            Ok(answered) => answered.map_err(failed),
-            Err(_) => Err(AcmeError::HttpTimeout { verb, url: url.to_owned() }),
-        }
+        let world = &self.client.world;
+        world.timeout(due.since(world.monotonic()), future).await.map_err(|_| over)
     }
 
     /// A GET without a signature.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use world::http::{Client as HttpClient, Response};
 use world::{PrivateKey, World};
 
-use super::call::{Call, CallLimits, Result, parse};
+use super::call::{Call, CallLimits, POLL_PAUSE, Result, parse};
 use super::chain;
 use super::error::AcmeError;
 use super::jws::{self, ExternalAccount, Identity};
@@ -219,7 +219,13 @@ impl AcmeClient {
     pub async fn wait_authorization(&self, url: &str, limit: Option<Duration>) -> Result<Authorization> {
         let call = self.call_within(limit);
         loop {
-            let response = call.post(url, None, &[200, 202]).await?;
+            let response = match call.post(url, None, &[200, 202]).await {
+                Err(AcmeError::Unread(_)) => {
+                    call.sleep(POLL_PAUSE).await?;
+                    continue;
+                }
+                answered => answered?,
+            };
             match parse::<Authorization>(&response) {
                 Ok(valid) if valid.status == State::Valid => return Ok(valid),
                 Ok(invalid) if invalid.status == State::Invalid => {
@@ -293,7 +299,13 @@ fn order_of(response: &Response) -> Result<Order> {
 /// Asks for an order until it is ready, valid or invalid. An answer that cannot be read is asked for again.
 async fn wait_order(call: &Call<'_>, url: &str) -> Result<Order> {
     loop {
-        let response = call.post(url, None, &[200]).await?;
+        let response = match call.post(url, None, &[200]).await {
+            Err(AcmeError::Unread(_)) => {
+                call.sleep(POLL_PAUSE).await?;
+                continue;
+            }
+            answered => answered?,
+        };
         match order_of(&response) {
             Ok(order) if matches!(order.status, State::Ready | State::Valid | State::Invalid) => {
                 return Ok(Order { url: url.to_owned(), ..order });

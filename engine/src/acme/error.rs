@@ -97,6 +97,10 @@ pub enum AcmeError {
         /// What was asked.
         url: String,
     },
+    /// The head of an answer came, and its body not, or not whole. The client takes that for an answer that makes no
+    /// sense, whatever the cause: it is not [`AcmeError::is_transient`].
+    #[error("acme: invalid response: {0}")]
+    Unread(String),
     /// An answer that makes no sense.
     #[error("acme: {0}")]
     Malformed(String),
