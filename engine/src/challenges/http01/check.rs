@@ -2,6 +2,9 @@
 
 use std::net::IpAddr;
 
+use bytes::Bytes;
+use http::Method;
+use world::Instant;
 use world::http::{Scheme, Url};
 
 use super::Solver;
@@ -29,40 +32,43 @@ impl Solver {
     pub(in super::super) async fn look(&self, challenge: &Challenge, port: u16) -> SyncResult {
         let world = &self.objects.context.world;
         let compat = self.objects.context.compat.self_check;
+        let due = world.monotonic() + compat.limit;
         let passes = async {
             for pass in 1..=compat.passes {
-                self.request(challenge, port).await?;
+                self.request(challenge, port, due).await?;
                 if pass < compat.passes || compat.pause_after_last {
                     world.sleep(compat.pause).await;
                 }
             }
             Ok(())
         };
-        let checked = world.timeout(compat.limit, passes).await;
-        // What the process does between the answer and the line that tells of it.
-        let checked = checked.unwrap_or_else(|_| Err(SyncError::other("context deadline exceeded")));
+        let checked = passes.await;
         if checked.is_err() {
+            // What the process does between the answer and the line that tells of it.
             world.work(place("challenges/selfCheck")).await;
         }
         checked
     }
 
-    /// One request, with the redirects that follow from it, within one time limit.
-    async fn request(&self, challenge: &Challenge, port: u16) -> SyncResult {
+    /// One request, with the redirects that follow from it, within its own time limit and that of all together.
+    async fn request(&self, challenge: &Challenge, port: u16, due_in_all: Instant) -> SyncResult {
         let first = self_check_url(challenge, port);
         let mut url = first.clone();
-        let due =
-            self.objects.context.world.monotonic() + self.objects.context.compat.self_check.request_limit;
+        let world = &self.objects.context.world;
+        let due = world.monotonic() + self.objects.context.compat.self_check.request_limit;
+        let (due, why) = if due_in_all < due { (due_in_all, None) } else { (due, Some("Client.Timeout")) };
+        let over = |rest: &str| match why {
+            Some(why) => format!("context deadline exceeded ({why} {rest})"),
+            None => "context deadline exceeded".to_owned(),
+        };
         for number in 1.. {
             let parsed: Url = url.parse().map_err(|error| failed(&first, &url, &error))?;
-            let left = due.since(self.objects.context.world.monotonic());
-            let answer = match self.objects.context.world.timeout(left, self.http.get(&parsed)).await {
+            let left = due.since(world.monotonic());
+            let asked = self.http.send(Method::GET, &parsed, &[], Bytes::new());
+            let answer = match world.timeout(left, asked).await {
                 Ok(Ok(answer)) => answer,
                 Ok(Err(error)) => return Err(failed(&first, &url, &error)),
-                Err(_) => {
-                    let text = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)";
-                    return Err(failed(&first, &url, &text));
-                }
+                Err(_) => return Err(failed(&first, &url, &over("exceeded while awaiting headers"))),
             };
             let status = answer.status.as_u16();
             if let (301 | 302 | 303 | 307 | 308, Some(location)) = (status, answer.header("location")) {
@@ -72,7 +78,14 @@ impl Solver {
                 }
                 continue;
             }
-            return judge(status, &answer.body, &challenge.spec.key).map_err(SyncError::Other);
+            let read =
+                async { if status == 200 { answer.whole().await.map(|a| a.body) } else { Ok(Bytes::new()) } };
+            let unread = |why: String| SyncError::Other(format!("failed to read response body: {why}"));
+            let body = match world.timeout(due.since(world.monotonic()), read).await {
+                Ok(read) => read.map_err(|error| unread(error.to_string()))?,
+                Err(_) => return Err(unread(over("or context cancellation while reading body"))),
+            };
+            return judge(status, &body, &challenge.spec.key).map_err(SyncError::Other);
         }
         Ok(())
     }
