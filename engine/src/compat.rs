@@ -29,8 +29,12 @@ pub struct Compat {
     pub logger_names: LoggerNames,
     /// Who reports events.
     pub event_source: EventComponent,
-    /// `User-Agent` of HTTP requests to ACME servers, and of the HTTP-01 self-check.
+    /// `User-Agent` of HTTP requests to ACME servers, and of what else the process asks.
     pub user_agent: &'static str,
+    /// What the ACME package that the release is built with adds to the `User-Agent`; empty: nothing.
+    pub acme_package: &'static str,
+    /// `User-Agent` of the HTTP-01 self-check.
+    pub self_check_user_agent: &'static str,
 
     // The framework.
     /// Workers per controller.

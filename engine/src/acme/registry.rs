@@ -44,6 +44,7 @@ pub struct AcmeClients {
     tls: Connector,
     resolver: Resolver,
     user_agent: &'static str,
+    acme_user_agent: String,
     limits: CallLimits,
     ca_bundle: bool,
     clients: Arc<Mutex<BTreeMap<(String, ObjectKey), AcmeClient>>>,
@@ -60,6 +61,7 @@ impl AcmeClients {
             tls: Connector::new(world, &config.roots)?,
             resolver: Resolver::new(world, config.nameservers.clone()).with_hosts(config.hosts.clone()),
             user_agent: compat.user_agent,
+            acme_user_agent: format!("{} {}", compat.user_agent, compat.acme_package).trim_end().to_owned(),
             limits: CallLimits::of(compat),
             ca_bundle: compat.features.ca_bundle,
             clients: Arc::default(),
@@ -86,6 +88,7 @@ impl AcmeClients {
     /// [`BadTls`] when a certificate of its `caBundle` cannot be a root.
     pub fn make(&self, issuer: &AcmeIssuer, key: PrivateKey) -> Result<AcmeClient, BadTls> {
         let http = self.http_over(self.connector(issuer)?).with_limits(HTTP_LIMITS);
+        let http = http.with_user_agent(&self.acme_user_agent);
         Ok(AcmeClient::new(&self.world, http, &issuer.server, key, self.limits))
     }
 

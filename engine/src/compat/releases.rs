@@ -26,6 +26,8 @@ pub const V1_7: Compat = Compat {
     logger_names: LoggerNames::Controller,
     event_source: EventComponent::Process,
     user_agent: "cert-manager/v1.7.1",
+    acme_package: "golang.org/x/crypto/acme",
+    self_check_user_agent: "cert-manager/v1.7.1",
     workers: 5,
     client_qps: 20.0,
     client_burst: 50.0,
@@ -168,6 +170,9 @@ pub const V1_16: Compat = Compat {
     event_source: EventComponent::Controller,
     // Clients are made by the issuer controllers, in their name.
     user_agent: "cert-manager-issuers/v1.16.5 (linux/amd64) cert-manager/d8611e2714de158a2e70e0fb11bfc61348a2c624",
+    acme_package: "golang.org/x/crypto/acme@v0.36.0",
+    self_check_user_agent: "cert-manager-challenges/v1.16.5 (linux/amd64) \
+                            cert-manager/d8611e2714de158a2e70e0fb11bfc61348a2c624",
     rules: Some(Rules::V1_16),
     shared_rate_limit: true,
     recorder_per_controller: true,
@@ -236,6 +241,9 @@ pub const V1_21: Compat = Compat {
     log_edition: Edition::V1_21,
     // Clients are made by one registry, in the name of the process.
     user_agent: "cert-manager/v1.21.1 (linux/amd64) cert-manager/24e33194fb39488eff2bbf10c6dc640f407cad44",
+    acme_package: "github.com/cert-manager/cert-manager/third_party/forked/acme",
+    self_check_user_agent: "cert-manager-challenges/v1.21.1 (linux/amd64) \
+                            cert-manager/24e33194fb39488eff2bbf10c6dc640f407cad44",
     rules: Some(Rules::V1_21),
     issuer_ref_defaults: true,
     rotation_default: PrivateKeyRotationPolicy::Always,
@@ -314,6 +322,8 @@ pub const V0_5: Compat = Compat {
     log_format: LogFormat::Plain,
     log_edition: Edition::Legacy,
     user_agent: "jetstack-cert-manager/v0.5.2",
+    acme_package: "",
+    self_check_user_agent: "jetstack-cert-manager/v0.5.2",
     // It sets neither, and client-go's own values are these.
     client_qps: 5.0,
     client_burst: 10.0,
@@ -341,6 +351,7 @@ pub const V0_2: Compat = Compat {
     design: Design::OneController(OneController::V0_2),
     // golang.org/x/crypto/acme and net/http, as they come.
     user_agent: "Go-http-client/1.1",
+    self_check_user_agent: "Go-http-client/1.1",
     // client-go's DefaultControllerRateLimiter (its bucket of 10 per second over all keys is not reproduced).
     backoff_certificates: Backoff { base: Duration::from_millis(5), max: secs(1000) },
     backoff_requests: Backoff { base: Duration::from_millis(5), max: secs(1000) },

@@ -43,7 +43,7 @@ impl Solver {
         Solver {
             objects: Objects::new(context, &words::HTTP01),
             routes: context.informers.lister(),
-            http: http.with_user_agent(context.compat.user_agent),
+            http: http.with_user_agent(context.compat.self_check_user_agent),
             gateway_api: config.gateway_api,
         }
     }
