@@ -2,12 +2,14 @@
 //! belong together into the Secret, and gets its certificate once the server is honest.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod drip;
 mod server;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use drip::{Part, Patience};
 use engine::EngineConfig;
 use engine::api::{
     AcmeChallengeSolver, AcmeChallengeSolverHttp01, AcmeChallengeSolverHttp01Ingress, AcmeIssuer,
@@ -160,6 +162,11 @@ const LYING: Duration = Duration::from_secs(100);
 
 /// The server lies for a while, then it is honest.
 fn lied_to(lie: Lie) -> Recovery {
+    lied_to_for(lie).0
+}
+
+/// Also how long the engine stayed for each answer that drips.
+fn lied_to_for(lie: Lie) -> (Recovery, Vec<Duration>) {
     let what = format!("{lie:?}");
     let start_at = WallClock { start: Timestamp::from_unix_secs(1_780_000_000), ..WallClock::default() };
     let config = Config { wall: start_at, ..Config::default() };
@@ -171,7 +178,16 @@ fn lied_to(lie: Lie) -> Recovery {
         let process = world.process("ca");
         let server = Server::new(&process);
         let listener = process.listen(SocketAddr::new(at, 80)).await.unwrap();
-        process.spawn("ca", world::http::serve(process.clone(), listener, None, server.router()));
+        let patience = Patience::default();
+        if lie.how.drips().is_some() {
+            let behind = process.listen(SocketAddr::new(at, 8080)).await.unwrap();
+            let there = behind.local_addr();
+            process.spawn("ca", world::http::serve(process.clone(), behind, None, server.router()));
+            let front = drip::front(process.clone(), listener, server.clone(), there, patience.clone());
+            process.spawn("front", front);
+        } else {
+            process.spawn("ca", world::http::serve(process.clone(), listener, None, server.router()));
+        }
         let store = Store::new(&world, Names::new(world.rng("names"), Default::default()), 1);
         for object in objects(&world, &server) {
             store.restore(object).unwrap();
@@ -213,7 +229,8 @@ fn lied_to(lie: Lie) -> Recovery {
             }
         };
         assert_eq!(*wrong.lock().unwrap(), Vec::<String>::new());
-        recovery
+        let patience = patience.lock().unwrap().clone();
+        (recovery, patience)
     });
     run.unwrap_or_else(|stopped| panic!("{what}: {stopped}")).value
 }
@@ -303,6 +320,25 @@ fn a_chain_that_was_not_ordered_never_gets_beside_the_new_key() {
         Chain::TooLong,
     ];
     each(chains.map(|chain| Lie { endpoint: "finalize", how: How::Chain(chain) }));
+}
+
+/// Each request has 90 s in 1.21, whatever arrives of its answer meanwhile.
+#[test]
+fn an_answer_that_drips_is_given_up_by_the_limit_of_a_request() {
+    // Not "nonce": each answer of this server brings one, and none is asked for.
+    let endpoints = ["directory", "account", "order", "authz", "chall", "finalize", "cert"];
+    let parts = [Part::Head, Part::Body];
+    let lies = endpoints.into_iter().flat_map(|endpoint| parts.map(|part| (endpoint, part)));
+    for (endpoint, part) in lies {
+        let (recovery, patience) = lied_to_for(Lie { endpoint, how: How::Drip(part) });
+        let seconds: Vec<_> = patience.iter().map(|stayed| stayed.as_secs_f64()).collect();
+        assert!(!seconds.is_empty(), "{endpoint} {part:?}");
+        // It shows when the next byte is sent.
+        assert!(seconds.iter().all(|s| (10.0..=95.5).contains(s)), "{endpoint} {part:?} {seconds:?}");
+        assert!(seconds.iter().any(|s| *s >= 90.0), "{endpoint} {part:?} {seconds:?}");
+        assert!(recovery <= Recovery::Operator, "{endpoint} {part:?} {recovery:?}");
+        assert!(part == Part::Body || recovery == Recovery::Alone, "{endpoint} {part:?} {recovery:?}");
+    }
 }
 
 fn any_json() -> impl Strategy<Value = Value> {

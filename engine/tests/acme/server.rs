@@ -15,6 +15,8 @@ use world::http::CloseConnection;
 use world::keys::pem_encode;
 use world::{KeyAlgorithm, PrivateKey, Timestamp, World};
 
+use super::drip::Part;
+
 pub(crate) const BASE: &str = "http://198.51.100.10";
 pub(crate) const NAME: &str = "a.example.com";
 const DAY: Duration = Duration::from_secs(86_400);
@@ -36,6 +38,14 @@ pub(crate) enum How {
     Close,
     /// Another chain.
     Chain(Chain),
+    /// A byte now and then, and no end.
+    Drip(Part),
+}
+
+impl How {
+    pub(crate) fn drips(&self) -> Option<Part> {
+        if let How::Drip(part) = self { Some(*part) } else { None }
+    }
 }
 
 /// Chains that are not what was ordered.
@@ -81,6 +91,10 @@ impl Server {
 
     pub(crate) fn tell(&self, lie: Option<Lie>) {
         self.state.lock().unwrap().lie = lie;
+    }
+
+    pub(crate) fn lie(&self) -> Option<Lie> {
+        self.state.lock().unwrap().lie.clone()
     }
 
     pub(crate) fn router(&self) -> Router {
@@ -148,7 +162,7 @@ impl Server {
         let mut parts = path.trim_start_matches('/').split('/');
         let endpoint = parts.next().unwrap_or_default().to_owned();
         let n = parts.next().and_then(|n| n.parse::<usize>().ok());
-        let lie = self.state.lock().unwrap().lie.clone().filter(|lie| lie.endpoint == endpoint);
+        let lie = self.lie().filter(|lie| lie.endpoint == endpoint);
         let how = lie.map(|lie| lie.how);
         let (mut status, location, mut object) = self.decide(&endpoint, n, &payload, how.as_ref());
         match &how {
