@@ -1,6 +1,7 @@
 //! The scenario runs, and the program, as one program: one link instead of one per file.
 
 mod acme;
+mod acme_client;
 mod ceilings;
 mod cli;
 mod common;
@@ -17,6 +18,7 @@ mod library;
 mod manifests;
 mod processes;
 mod rancher_renewal;
+mod self_check;
 mod shims;
 mod throughput;
 mod tls_alpn01;
