@@ -13,8 +13,8 @@ use engine::api::{
     Order, Secret, SecretKeySelector, State,
 };
 use engine::client::NoDelay;
-use engine::compat::{AccountKeyChange, Compat, Features, V1_16, V1_21};
-use engine::log::Memory;
+use engine::compat::{AccountKeyChange, Compat, Features, V1_7, V1_16, V1_21};
+use engine::log::{Memory, Severity};
 use engine::pki;
 use engine::store::{Names, Store};
 use mock_ca::Ca;
@@ -351,23 +351,30 @@ fn a_new_account_key_is_registered_rolled_over_or_not_noticed() {
     assert_eq!((before == after, changes), (true, 0));
 }
 
-/// The connection is lost when the challenge asks for its state: whether the Certificate is issued within a day, and
-/// the state of its Order.
-fn with_a_lost_connection(base: Compat, faults: serde_json::Value) -> (bool, State) {
+/// The connection is lost when the challenge asks for its state: whether the Certificate is issued within a day, the
+/// state of its Order, and what the log says of the error.
+fn with_a_lost_connection(base: Compat, faults: serde_json::Value) -> (bool, State, Vec<String>) {
     let features = Features { wait_instead_of_self_check: true, ..base.features };
     let plan =
         Plan { compat: Compat { features, ..base }, ca: json!({ "faults": faults }), ..Plan::default() };
     on_stage(plan, |stage| async move {
         let issued = stage.reaches(1, DAY).await;
-        (issued, stage.orders().pop().unwrap().status.state)
+        let mut lines = stage.log.entries();
+        lines.retain(|line| line.message.contains("non-ACME API error"));
+        assert!(lines.iter().all(|l| l.severity == Severity::Error && l.error.clone().flatten().is_some()));
+        let lines = lines.into_iter().map(|line| line.message).collect();
+        (issued, stage.orders().pop().unwrap().status.state, lines)
     })
 }
 
 #[test]
 fn one_lost_connection_wedges_an_order_of_1_16_for_good_and_none_of_1_21() {
     let lost = || json!(["authorization#2=dropConnection"]);
-    assert_eq!(with_a_lost_connection(V1_16, lost()), (false, State::Pending));
-    assert_eq!(with_a_lost_connection(V1_21, lost()), (true, State::Valid));
-    // Without its cause the wedge goes.
-    assert_eq!(with_a_lost_connection(V1_16, json!([])), (true, State::Valid));
+    let ended = vec!["unexpected non-ACME API error".to_owned()];
+    assert_eq!(with_a_lost_connection(V1_16, lost()), (false, State::Pending, ended));
+    let retried = vec!["transient non-ACME API error, will retry".to_owned()];
+    assert_eq!(with_a_lost_connection(V1_21, lost()), (true, State::Valid, retried));
+    // Without its cause the wedge goes, and in 1.7 it is an error like others.
+    assert_eq!(with_a_lost_connection(V1_16, json!([])), (true, State::Valid, vec![]));
+    assert_eq!(with_a_lost_connection(V1_7, lost()), (true, State::Valid, vec![]));
 }

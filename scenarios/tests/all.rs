@@ -22,3 +22,5 @@ mod self_check;
 mod shims;
 mod throughput;
 mod tls_alpn01;
+mod triggering;
+mod workers;

@@ -136,8 +136,8 @@ fn key_pair_is_invalid(input: &Input<'_>) -> Option<Violation> {
     } else if pki::key_der(data(secret, TLS_KEY)).is_err() {
         "tls: failed to find any PEM data in key input".to_owned()
     } else {
-        let pair = input.readings.pair(secret);
-        match (&pair.leaf, &pair.key) {
+        let (pair, alone) = (input.readings.pair(secret), pki::leaf_alone(data(secret, TLS_CRT)));
+        match (&alone, &pair.key) {
             (Err(error), _) | (_, Err(error)) => error.to_string(),
             (Ok(leaf), Ok(key)) => match (leaf.public_key.algorithm(), key.algorithm()) {
                 _ if *key == leaf.public_key => return None,

@@ -174,6 +174,28 @@ fn a_pair_that_is_none_is_said_in_the_words_of_the_release() {
     }
 }
 
+/// A TLS server reads the first certificate of a chain and hands the rest on, the check of the renewal reads them all.
+#[test]
+fn a_broken_certificate_behind_a_good_one_is_found_at_the_check_of_the_renewal_in_1_7_and_of_the_keys_later()
+{
+    let mut f = fixture();
+    let chain = std::str::from_utf8(data(&f.secret, TLS_CRT)).unwrap().to_owned();
+    let broken = chain + "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    f.secret.data.insert(TLS_CRT.into(), broken.into());
+    let (reason, message) = f.trigger(&V1_7).unwrap();
+    assert_eq!(reason, "InvalidCertificate");
+    let start = "Failed to decode stored certificate: error parsing TLS certificate: ";
+    assert!(message.starts_with(start), "{message}");
+    assert_eq!(f.readiness(&V1_7), f.trigger(&V1_7));
+    assert!(!has_no_pair(&f.input(&V1_7)), "the pair itself is good");
+    let (reason, message) = f.trigger(&V1_21).unwrap();
+    assert_eq!(reason, "InvalidCertificate");
+    assert!(
+        message.starts_with("Issuing certificate as Secret contains an invalid certificate: "),
+        "{message}"
+    );
+}
+
 #[test]
 fn a_key_that_does_not_fit_the_specification_comes_before_the_issuer_in_1_7_and_after_it_later() {
     let mut f = fixture();

@@ -34,13 +34,30 @@ pub fn chain(pem: &[u8]) -> Result<Vec<Vec<u8>>, PkiError> {
     if chain.is_empty() { Err(failed("error decoding certificate PEM block")) } else { Ok(chain) }
 }
 
-/// Reads the first certificate of a PEM chain.
+/// Reads the first certificate of a PEM chain, of which all must be readable: controllers read a chain whole.
+///
+/// # Errors
+/// [`PkiError`] when there is none, or one that cannot be read.
+pub fn leaf(pem: &[u8]) -> Result<Leaf, PkiError> {
+    let chain = chain(pem)?;
+    let leaf = first(&chain[0])?;
+    for other in &chain[1..] {
+        X509Certificate::from_der(other)
+            .map_err(|error| failed(format!("error parsing TLS certificate: {error}")))?;
+    }
+    Ok(leaf)
+}
+
+/// Reads the first certificate of a PEM chain, and no other: as a TLS server does.
 ///
 /// # Errors
 /// [`PkiError`] when there is none that can be read.
-pub fn leaf(pem: &[u8]) -> Result<Leaf, PkiError> {
-    let chain = chain(pem)?;
-    let (_, certificate) = X509Certificate::from_der(&chain[0]).map_err(failed)?;
+pub fn leaf_alone(pem: &[u8]) -> Result<Leaf, PkiError> {
+    first(&chain(pem)?[0])
+}
+
+fn first(der: &[u8]) -> Result<Leaf, PkiError> {
+    let (_, certificate) = X509Certificate::from_der(der).map_err(failed)?;
     let mut names = Names::of_subject(certificate.subject());
     if let Ok(Some(san)) = certificate.subject_alternative_name() {
         names.take(&san.value.general_names);

@@ -12,7 +12,7 @@ mod temporary;
 pub(crate) mod usages;
 
 pub use keys::{encode_key, family, key_algorithm, key_der, key_violations, private_key};
-pub use leaf::{Leaf, certificate_violations, chain, leaf};
+pub use leaf::{Leaf, certificate_violations, chain, leaf, leaf_alone};
 pub use names::Names;
 pub use request::{Request, make_request, request, request_violations};
 pub use temporary::make_temporary;

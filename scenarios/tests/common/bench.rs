@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::EngineConfig;
+use engine::admission::Admission;
 use engine::api::{
     Certificate, CertificateRequest, ClusterIssuer, Condition, Event, Issuer, Kind, Object, ObjectKey,
     Resource, Secret,
@@ -14,7 +15,7 @@ use engine::log::{Memory, render};
 use engine::store::{Names, Store};
 use scenarios::cluster::{self, ClusterTiming};
 use scenarios::script::{Api, Cluster, Watches};
-use serde_json::json;
+use serde_json::{Value, json};
 use world::World;
 
 /// A cluster that runs.
@@ -44,17 +45,43 @@ pub(crate) fn objects(manifest: &str) -> Vec<Object> {
     engine::manifest::load("test", manifest).unwrap()
 }
 
+/// What stands between an engine and the store.
+pub(crate) struct Between {
+    /// What calls take (`cluster.api.calls` of a script).
+    pub(crate) calls: Value,
+    /// How long caches lag (`cluster.watch.lister`).
+    pub(crate) lister: Value,
+    /// What the API server refuses.
+    pub(crate) admission: Option<Admission>,
+}
+
+impl Default for Between {
+    /// Calls take 10 ms, watches 1 ms, and all is admitted.
+    fn default() -> Self {
+        let (calls, lister) = (json!({ "all": { "takes": "10ms" } }), json!({ "all": { "lag": "1ms" } }));
+        Between { calls, lister, admission: None }
+    }
+}
+
 impl Bench {
     /// A cluster with these objects, and an engine on the host `cert-manager`. Calls take 10 ms, watches 1 ms.
     pub(crate) async fn start(world: &World, compat: Compat, manifest: &str) -> Self {
+        Bench::start_with(world, compat, manifest, Between::default()).await
+    }
+
+    /// The same with other times and rules between the engine and the store.
+    pub(crate) async fn start_with(world: &World, compat: Compat, manifest: &str, between: Between) -> Self {
         let net = world.sim_net().unwrap();
         net.add_host("cert-manager", ["10.42.0.5".parse().unwrap()]);
         net.add_host("vault", ["10.43.0.20".parse().unwrap()]);
         net.add_host("venafi", ["10.43.0.30".parse().unwrap()]);
         let store = Store::new(world, Names::new(world.rng("api server names"), BTreeMap::new()), 1);
-        let api: Api = serde_json::from_value(json!({ "calls": { "all": { "takes": "10ms" } } })).unwrap();
-        let watches =
-            json!({ "lister": { "all": { "lag": "1ms" } }, "handler": { "all": { "lag": "1ms" } } });
+        let store = match between.admission {
+            Some(admission) => store.with_admission(admission),
+            None => store,
+        };
+        let api: Api = serde_json::from_value(json!({ "calls": between.calls })).unwrap();
+        let watches = json!({ "lister": between.lister, "handler": { "all": { "lag": "1ms" } } });
         let watches: Watches = serde_json::from_value(watches).unwrap();
         let timing = Arc::new(ClusterTiming::new(&api, &watches));
         cluster::start(world, &store, &Cluster::default(), None).await.unwrap();

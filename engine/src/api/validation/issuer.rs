@@ -62,7 +62,7 @@ fn acme(config: &AcmeIssuer, rules: &Rules, path: &Path, errors: &mut Errors) {
             errors.invalid(path.child("caBundle"), "", detail);
             errors.invalid_value(path.child("skipTLSVerify"), true, detail);
         }
-        if pki::leaf(config.ca_bundle.as_slice()).is_err() {
+        if pki::leaf_alone(config.ca_bundle.as_slice()).is_err() {
             errors.invalid(path.child("caBundle"), "", rules.no_ca_certificates);
         }
     }
@@ -334,7 +334,7 @@ fn vault(config: &VaultIssuer, rules: &Rules, path: &Path, errors: &mut Errors) 
     errors.require(&config.path, path.child("path"));
     no_dot_dot(&config.path, path.child("path"), errors);
     if !config.ca_bundle.is_empty() {
-        if pki::leaf(config.ca_bundle.as_slice()).is_err() {
+        if pki::leaf_alone(config.ca_bundle.as_slice()).is_err() {
             errors.invalid(path.child("caBundle"), "<snip>", rules.no_ca_certificates);
         }
         if let Some(reference) = &config.ca_bundle_secret_ref {

@@ -1,0 +1,82 @@
+//! How many workers the controllers have, and how long a key waits that has failed.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use crate::common::bench::{Bench, Between, release, simulate};
+use crate::triggering::{lines_of, unreadable, web};
+use engine::admission::{Admission, Approvers};
+use engine::compat::Compat;
+use serde_json::json;
+
+/// Every write of a status takes 10 s: how many objects each controller has begun with after 5 s, and after 15 s.
+#[test]
+fn each_controller_has_as_many_workers_as_the_release_says() {
+    let begun = |compat: Compat| {
+        simulate(|world| async move {
+            let mut manifest = String::new();
+            for n in 0..12 {
+                manifest += &web("", "").replace("web", &format!("web{n}"));
+                manifest += &unreadable(&format!("other{n}")).replace("uid: web-uid", "uid: none");
+                manifest += &format!(
+                    "---\napiVersion: cert-manager.io/v1\nkind: Issuer\nmetadata: {{ name: i{n}, namespace: app }}\n\
+                     spec: {{ selfSigned: {{}} }}\n"
+                );
+            }
+            let calls = json!({ "status": { "verb": "updateStatus", "takes": "10s" } });
+            let bench =
+                Bench::start_with(&world, compat, &manifest, Between { calls, ..Between::default() }).await;
+            let begun = || {
+                [
+                    bench.lines("Certificate must be re-issued"),
+                    bench.lines("condition \"Approved\""),
+                    bench.lines("lastTransitionTime for Issuer"),
+                ]
+            };
+            bench.wait(5).await;
+            let first = begun();
+            bench.wait(10).await;
+            (first, begun())
+        })
+    };
+    assert_eq!(begun(release("v1_7")), ([5; 3], [10; 3]));
+    assert_eq!(begun(Compat { workers: 2, ..release("v1_7") }), ([2; 3], [4; 3]));
+}
+
+/// Seconds between the failures of a controller that always fails, on one key.
+fn gaps(bench: &Bench, controller: &str, name: &str) -> Vec<u64> {
+    let mut failed = lines_of(bench, controller);
+    let of = ("key".to_owned(), json!(format!("app/{name}")));
+    failed.retain(|l| l.message == "re-queuing item due to error processing" && l.values.contains(&of));
+    failed.windows(2).map(|pair| pair[1].at.since(pair[0].at).as_secs()).collect()
+}
+
+/// What cannot succeed: two requests of one revision, an approval that is not granted, an Issuer of no type, and an
+/// Ingress whose Certificate the webhook refuses.
+#[test]
+fn failures_of_certificates_wait_1_to_30_seconds_and_of_requests_issuers_and_shims_5_seconds_to_5_minutes() {
+    let ingress = "---\napiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: { name: shop, namespace: app, \
+                   annotations: { cert-manager.io/issuer: some, cert-manager.io/duration: 2h, \
+                   cert-manager.io/renew-before: 3h } }\nspec: { tls: [{ hosts: [c.example.com], secretName: shop-tls \
+                   }] }\n";
+    let manifest = web("", "") + &unreadable("web-a") + &unreadable("web-b") + ingress;
+    for name in ["v1_7", "v1_21"] {
+        let manifest = manifest.clone();
+        simulate(move |world| async move {
+            let compat = release(name);
+            let admission = Admission::new(&compat).with_approvers(Approvers::Granted(Vec::new()));
+            let between = Between { admission: Some(admission), ..Between::default() };
+            let bench = Bench::start_with(&world, compat, &manifest, between).await;
+            let mut issuer = engine::api::Issuer::default();
+            (issuer.metadata.namespace, issuer.metadata.name) = ("app".to_owned(), "none".to_owned());
+            bench.store.restore(issuer.into()).unwrap();
+            bench.wait(2000).await;
+            let of = |controller, key| gaps(&bench, controller, key);
+            assert_eq!(of("certificates-trigger", "web")[..7], [1, 2, 4, 8, 16, 30, 30], "{name}");
+            let slow =
+                [("certificaterequests-approver", "web-a"), ("issuers", "none"), ("ingress-shim", "shop")];
+            for (controller, key) in slow {
+                let gaps = of(controller, key);
+                assert_eq!(gaps[..8], [5, 10, 20, 40, 80, 160, 300, 300], "{name} {controller}");
+            }
+        });
+    }
+}
