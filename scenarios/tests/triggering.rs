@@ -287,7 +287,7 @@ fn a_next_key_that_is_lost_is_made_anew_under_the_name_in_the_status() {
             let bench = Bench::start(&world, release(name), &web("", "")).await;
             bench.wait(10).await;
             let [before] = <[_; 1]>::try_from(next_keys(&bench)).unwrap();
-            bench.store.delete(Kind::Secret, &before.key()).unwrap();
+            bench.store.delete(Kind::Secret, &key(&before.metadata.name)).unwrap();
             bench.wait(10).await;
             let [after] = <[_; 1]>::try_from(next_keys(&bench)).unwrap();
             assert_eq!(after.metadata.name, before.metadata.name, "{name}");
