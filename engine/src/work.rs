@@ -21,6 +21,7 @@ pub const PLACES: &[(&str, &str)] = &[
     ("conditions/CertificateRequest/Ready", "the same"),
     ("conditions/Issuer/Ready", "the same"),
     ("conditions/ClusterIssuer/Ready", "the same"),
+    ("orders/timer", "the process gets to the timer of an Order that waits for its CA"),
     ("orders/status write failed", "between the line of a lost status write and the requeue"),
     ("challenges/ensurePod", "looking for the solver pod"),
     ("challenges/ensureService", "looking for the solver service"),

@@ -16,14 +16,14 @@ use crate::controller::{Context, Reconcile, SyncError, SyncResult, not_in_cache}
 use crate::informer::Lister;
 use crate::issuers::IssuerListers;
 use crate::log::{Logger, Message, catalogue as msg};
-use crate::queue::WorkQueue;
+use crate::queue::{ScheduledQueue, WorkQueue};
 use crate::store::ApiError;
 use crate::work::place;
 
 pub(super) struct Orders {
     pub(super) context: Context,
     clients: AcmeClients,
-    queue: WorkQueue,
+    scheduled: ScheduledQueue,
     orders: Lister<Order>,
     challenges: Lister<Challenge>,
     issuers: IssuerListers,
@@ -33,7 +33,8 @@ impl Orders {
     pub(super) fn new(context: &Context, clients: &AcmeClients, queue: &WorkQueue) -> Self {
         Orders {
             clients: clients.clone(),
-            queue: queue.clone(),
+            // A later sync begins the wait anew, as the release's own timers do.
+            scheduled: ScheduledQueue::new(&context.world, super::NAME, queue),
             orders: context.informers.lister(),
             challenges: context.informers.lister(),
             issuers: IssuerListers::new(&context.informers),
@@ -231,7 +232,7 @@ impl Orders {
                     Comparison::WaitForCa => {
                         log.info(&msg::ORDER_WAITS_FOR_CA, &[]);
                         status.state = State::Pending;
-                        self.queue.add_after(order.key(), compat.order_recheck);
+                        self.scheduled.add(order.key(), compat.order_recheck);
                     }
                     Comparison::Nothing => {}
                 }
