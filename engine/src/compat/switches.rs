@@ -250,6 +250,7 @@ switches! {
     "dns01Settle" dns01_settle;
     "zoneCache" zone_cache;
     "stableReasons" stable_reasons;
+    "stableWaitReason" stable_wait_reason;
     "caBundle" features.ca_bundle;
     "ingressClassName" features.ingress_class_name;
     "dnsOverHttps" features.dns_over_https;
