@@ -3,6 +3,8 @@
 mod acme;
 mod acme_client;
 mod ceilings;
+mod challenges;
+mod clean_up;
 mod cli;
 mod common;
 mod determinism;
@@ -16,6 +18,7 @@ mod issuers;
 mod legacy;
 mod library;
 mod manifests;
+mod orders;
 mod processes;
 mod rancher_renewal;
 mod self_check;

@@ -135,4 +135,35 @@ mod tests {
         assert_eq!(chosen("b.example.com", true), Some(1));
         assert_eq!(chosen("other.test", true), None);
     }
+
+    #[test]
+    fn labels_must_all_be_there_and_count_and_the_first_of_equals_wins() {
+        let labelled = |labels: &[(&str, &str)]| {
+            let mut solver = solver(&[], &[], false);
+            let match_labels = labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+            solver.selector =
+                Some(CertificateDnsNameSelector { match_labels, ..CertificateDnsNameSelector::default() });
+            solver
+        };
+        let solvers = [
+            solver(&[], &[], false),
+            solver(&[], &[], false),
+            labelled(&[("team", "a")]),
+            labelled(&[("team", "a")]),
+            labelled(&[("team", "a"), ("stage", "live")]),
+            solver(&[], &["example.com"], false),
+        ];
+        let chosen = |name: &str, labels: &[(&str, &str)]| {
+            let authorization = authorization(name, false);
+            let labels = labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+            let (chosen, ..) = choose(&solvers, &authorization, &labels).unwrap();
+            solvers.iter().position(|s| std::ptr::eq(s, chosen)).unwrap()
+        };
+        assert_eq!(chosen("other.test", &[]), 0);
+        assert_eq!(chosen("other.test", &[("team", "b"), ("stage", "live")]), 0);
+        assert_eq!(chosen("other.test", &[("team", "a"), ("more", "x")]), 2);
+        assert_eq!(chosen("other.test", &[("team", "a"), ("stage", "live")]), 4);
+        // A zone is more than labels.
+        assert_eq!(chosen("a.example.com", &[("team", "a"), ("stage", "live")]), 5);
+    }
 }
