@@ -57,6 +57,12 @@ pub trait Timing: Send + Sync {
     /// What this call takes.
     fn call(&self, call: &Call<'_>) -> CallTiming;
 
+    /// The error with which the API server refuses this call, if it does; nothing is written then.
+    fn refusal(&self, call: &Call<'_>) -> Option<ApiError> {
+        let _ = call;
+        None
+    }
+
     /// Hears how the call ended.
     fn answered(&self, call: &Call<'_>, error: Option<&ApiError>) {
         let _ = (call, error);
@@ -177,7 +183,10 @@ impl Client {
         let call = Call { actor: &self.actor, verb, kind, name };
         let timing = self.timing.call(&call);
         self.wait(timing.commit).await;
-        let result = act(&self.store);
+        let result = match self.timing.refusal(&call) {
+            Some(error) => Err(error),
+            None => act(&self.store),
+        };
         self.timing.answered(&call, result.as_ref().err());
         self.wait(timing.reply).await;
         result

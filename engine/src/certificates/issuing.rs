@@ -9,7 +9,7 @@ use super::secret::SecretData;
 use super::upkeep::Upkeep;
 use super::{
     ANNOTATION_TEMPORARY, CONDITION_DENIED, CONDITION_INVALID_REQUEST, CONDITION_ISSUING, CONDITION_READY,
-    Caches, begin, keystores, next_revision, requests_of, secret, target_key, target_secret, upkeep,
+    Caches, NextKey, begin, keystores, next_revision, requests_of, secret, target_key, target_secret, upkeep,
 };
 use crate::api::{
     Certificate, CertificateRequest, Condition, ConditionStatus, Kind, ObjectKey, Resource as _, Secret, Time,
@@ -17,7 +17,7 @@ use crate::api::{
 use crate::compat::{Compat, SecretCare};
 use crate::conditions::{self, condition, is_true, put, remove, transition};
 use crate::controller::{self, Context, Reconcile, SyncError, SyncResult};
-use crate::log::catalogue as msg;
+use crate::log::{Logger, catalogue as msg};
 use crate::pki;
 
 const NAME: &str = "certificates-issuing";
@@ -106,7 +106,9 @@ impl Issuing {
             return self.keep(&certificate).await;
         }
         let compat = &self.context.compat;
-        let Some((secret, private_key)) = self.caches.next_private_key(&certificate) else { return Ok(()) };
+        let log = self.context.log.with_value("key", certificate.key().to_string());
+        let log = log.with_resource(certificate.as_ref());
+        let Some((secret, private_key)) = self.fitting_key(&log, &certificate) else { return Ok(()) };
         let requests = requests_of(&self.caches.requests, &certificate, next_revision(&certificate));
         let [request] = requests.as_slice() else { return Ok(()) };
         let csr = pki::request(request.spec.request.as_slice()).map_err(SyncError::other)?;
@@ -114,7 +116,7 @@ impl Issuing {
         if !fields.map_err(SyncError::other)?.is_empty() {
             return Ok(());
         }
-        let log = self.context.log.with_value("key", key.to_string());
+        let log = log.with_resource(request.as_ref());
         let outcome = outcome(request, &certificate, compat);
         if matches!(outcome, Outcome::Issued | Outcome::Pending) {
             if csr.public_key != *private_key.public() {
@@ -127,7 +129,7 @@ impl Issuing {
             Outcome::Untouched => Ok(()),
             Outcome::Pending => self.issue_temporary(&certificate, &private_key).await,
             Outcome::FailedEarlier => {
-                log.with_resource(request.as_ref()).info(&msg::FAILED_REQUEST_FROM_PREVIOUS_ISSUANCE, &[]);
+                log.info(&msg::FAILED_REQUEST_FROM_PREVIOUS_ISSUANCE, &[]);
                 Ok(())
             }
             Outcome::Failed { reason, message } => self.fail(&certificate, &reason, &message).await,
@@ -140,6 +142,26 @@ impl Issuing {
                 Some(why) => Err(SyncError::Other(why)),
             },
         }
+    }
+
+    /// The key of the issuance, if it is there, can be read and fits the specification. Where it is not, key-manager has
+    /// to do something first.
+    fn fitting_key(&self, log: &Logger, certificate: &Certificate) -> Option<(Arc<Secret>, PrivateKey)> {
+        let of = |secret: &Arc<Secret>| log.with_resource(secret.as_ref());
+        match self.caches.next_private_key(certificate) {
+            NextKey::Missing => {}
+            NextKey::Empty(secret) => of(&secret).info(&msg::NEXT_KEY_EMPTY, &[]),
+            NextKey::Unreadable(secret, why) => of(&secret).error(&msg::NEXT_KEY_NOT_PARSED, Some(&why), &[]),
+            NextKey::Here(secret, key) => {
+                let checks = self.context.compat.checks;
+                let fields = pki::key_violations(key.public(), &certificate.spec, checks);
+                if fields.is_empty() {
+                    return Some((secret, key));
+                }
+                of(&secret).info(&msg::NEXT_KEY_DOES_NOT_FIT, &[("violations", fields.into())]);
+            }
+        }
+        None
     }
 
     async fn fail(&self, certificate: &Certificate, reason: &str, message: &str) -> SyncResult {

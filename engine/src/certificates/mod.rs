@@ -62,16 +62,32 @@ impl Caches {
         (!going).then_some(certificate)
     }
 
-    /// The temporary Secret of a running issuance and the key in it, if it is there, named by the status, can be
-    /// read, and fits the specification.
-    fn next_private_key(&self, certificate: &Certificate) -> Option<(Arc<Secret>, PrivateKey)> {
-        let name = certificate.status.next_private_key_secret_name.as_deref()?;
-        let secret = self.secrets.get(&ObjectKey::new(certificate.metadata.namespace.as_str(), name))?;
-        let key = PrivateKey::from_pem(data(&secret, TLS_KEY)).ok()?;
-        pki::key_violations(key.public(), &certificate.spec, self.compat.checks)
-            .is_empty()
-            .then_some((secret, key))
+    /// The key of a running issuance, in the temporary Secret that the status names.
+    fn next_private_key(&self, certificate: &Certificate) -> NextKey {
+        let name = certificate.status.next_private_key_secret_name.as_deref();
+        let key = name.map(|name| ObjectKey::new(certificate.metadata.namespace.as_str(), name));
+        let Some(secret) = key.and_then(|key| self.secrets.get(&key)) else { return NextKey::Missing };
+        let pem = data(&secret, TLS_KEY);
+        if pem.is_empty() {
+            return NextKey::Empty(secret);
+        }
+        match pki::private_key(pem) {
+            Ok(key) => NextKey::Here(secret, key),
+            Err(error) => NextKey::Unreadable(secret, error.0),
+        }
     }
+}
+
+/// What there is of the key of a running issuance.
+enum NextKey {
+    /// The status names no Secret, or one that is not there.
+    Missing,
+    /// The Secret has no key in it.
+    Empty(Arc<Secret>),
+    /// What is in it is no key, and why.
+    Unreadable(Arc<Secret>, String),
+    /// The key; whether it fits the specification is for the caller to see.
+    Here(Arc<Secret>, PrivateKey),
 }
 
 /// What each of these controllers begins with: its context, its caches, and a queue that Certificates and the

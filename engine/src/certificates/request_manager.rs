@@ -6,7 +6,7 @@ use world::PrivateKey;
 
 use super::{
     ANNOTATION_CERTIFICATE_NAME, ANNOTATION_PRIVATE_KEY_SECRET, ANNOTATION_REVISION, CONDITION_ISSUING,
-    CONDITION_READY, Caches, begin, controller_reference, next_revision, revision_of,
+    CONDITION_READY, Caches, NextKey, begin, controller_reference, next_revision, revision_of,
 };
 use crate::api::hash::{shorten, shorten_to_52};
 use crate::api::{Certificate, CertificateRequest, Kind, ObjectKey, Resource as _, Secret};
@@ -177,8 +177,17 @@ impl Reconcile for RequestManager {
         if !is_true(certificate.as_ref(), CONDITION_ISSUING) {
             return Ok(());
         }
-        let Some((secret, private_key)) = self.caches.next_private_key(&certificate) else { return Ok(()) };
         let log = self.context.log.with_value("key", key.to_string());
+        // A key that does not fit the specification is none of this controller's business: key-manager makes another,
+        // and the request for the old one is deleted then.
+        let (secret, private_key) = match self.caches.next_private_key(&certificate) {
+            NextKey::Missing | NextKey::Empty(_) => return Ok(()),
+            NextKey::Unreadable(_, why) => {
+                log.error(&msg::NEXT_KEY_NOT_DECODED, Some(&why), &[]);
+                return Ok(());
+            }
+            NextKey::Here(secret, key) => (secret, key),
+        };
         let mut kept = 0;
         for request in self.caches.requests.owned_by(&key.namespace, &certificate.metadata.uid) {
             match judge(&request, &certificate, &private_key, &self.context.compat) {
@@ -201,7 +210,7 @@ impl Reconcile for RequestManager {
             0 => self.create(&certificate, &secret, &private_key).await,
             1 => Ok(()),
             _ => {
-                log.error(&msg::TOO_MANY_REQUESTS, None, &[]);
+                log.info(&msg::TOO_MANY_REQUESTS, &[]);
                 Ok(())
             }
         }

@@ -69,10 +69,14 @@ catalogue! {
     BACKOFF_DISABLED Info 2 "" "initial backoff duration is less than or equal to zero, skipping backoff";
     REQUEST_DOES_NOT_MATCH Info 2 "requestmanager_controller.go:324" "CertificateRequest does not match requirements on certificate.spec, deleting CertificateRequest";
     REQUEST_NOT_COMPARABLE Error 0 "requestmanager_controller.go:317" "Failed to check if CertificateRequest matches spec, deleting CertificateRequest";
-    TOO_MANY_REQUESTS Error 0 "requestmanager_controller.go:210" "Multiple matching CertificateRequest resources exist, delete one of them. This is likely an error and should be reported on the issue tracker!";
+    TOO_MANY_REQUESTS Info 0 "requestmanager_controller.go:210" "Multiple matching CertificateRequest resources exist, delete one of them. This is likely an error and should be reported on the issue tracker!";
+    NEXT_KEY_NOT_DECODED Error 0 "requestmanager_controller.go:169" "Failed to decode next private key secret data, waiting for keymanager before processing certificate";
     CSR_NOT_MADE Error 0 "requestmanager_controller.go:355" "Failed to generate CSR - will not retry";
     NEXT_KEY_UNREADABLE Error 0 "keymanager_controller.go:208" "Deleting existing private key secret due to error decoding data";
     FAILED_REQUEST_FROM_PREVIOUS_ISSUANCE Info 2 "issuing_controller.go:265" "Found a failed CertificateRequest from previous issuance, waiting for it to be deleted...";
+    NEXT_KEY_EMPTY Info 0 "issuing_controller.go:199" "Next private key secret does not contain any private key data, waiting for keymanager controller";
+    NEXT_KEY_NOT_PARSED Error 0 "issuing_controller.go:205" "failed to parse next private key, waiting for keymanager controller";
+    NEXT_KEY_DOES_NOT_FIT Info 0 "issuing_controller.go:213" "stored next private key does not match requirements on Certificate resource, waiting for keymanager controller";
     NEXT_KEY_OF_ANOTHER_REQUEST Info 0 "issuing_controller.go:304" "next private key does not match CSR public key, waiting for requestmanager controller";
     SECRET_NOT_COMPARABLE Error 0 "secret_manager.go:81" "failed to determine whether the SecretTemplate matches Secret";
     SECRET_TEMPLATE_APPLIED Info 0 "secret_manager.go:93" "mismatch between SecretTemplate and Secret, updating Secret annotations/labels";

@@ -12,7 +12,6 @@ use crate::informer::Lister;
 use crate::issuers::{FoundIssuer, IssuerType};
 use crate::log::{Logger, catalogue as msg};
 use crate::pki;
-use crate::store::ApiError;
 use crate::work::place;
 
 struct AcmeSigner {
@@ -89,7 +88,7 @@ impl AcmeSigner {
         let key = wanted.key();
         let Some(order) = self.orders.get(&key) else {
             match self.context.client.create(wanted).await {
-                Ok(_) | Err(ApiError::AlreadyExists { .. }) => {}
+                Ok(_) => {}
                 Err(error) => {
                     let text = format!("Failed create new order resource {key}: {error}");
                     log_error(log, &msg::ORDER_NOT_CREATED, &error, &text);

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::api::{CertificateRequest, ConditionStatus, Kind, ObjectKey};
-use crate::certificates::{CONDITION_APPROVED, CONDITION_DENIED};
-use crate::conditions::{self, is_true, put, transition};
+use crate::certificates::{CONDITION_APPROVED, CONDITION_DENIED, CONDITION_READY};
+use crate::conditions::{self, condition, is_true, put, transition};
 use crate::controller::{self, Context, Reconcile, SyncResult};
 use crate::informer::Lister;
 
@@ -28,7 +28,11 @@ pub(crate) fn start(context: &Context) {
 impl Reconcile for Approver {
     async fn sync(&self, key: &ObjectKey) -> SyncResult {
         let Some(request) = self.requests.get(key) else { return Ok(()) };
-        if is_true(request.as_ref(), CONDITION_APPROVED) || is_true(request.as_ref(), CONDITION_DENIED) {
+        let decided =
+            [CONDITION_APPROVED, CONDITION_DENIED].iter().any(|type_| is_true(request.as_ref(), type_));
+        // An issuer that does not wait for approval may be done before.
+        let ready = condition(request.as_ref(), CONDITION_READY);
+        if decided || ready.is_some_and(|c| c.reason == "Failed" || c.reason == "Issued") {
             return Ok(());
         }
         let wanted = conditions::new(CONDITION_APPROVED, ConditionStatus::True, REASON, MESSAGE);

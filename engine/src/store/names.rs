@@ -39,3 +39,22 @@ impl Names {
         format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn suffixes_are_of_the_27_letters_and_of_all_of_them() {
+        let drawn = world::sim::run(world::sim::Config::default(), |world| async move {
+            let mut names = Names::new(world.rng("names"), BTreeMap::new());
+            (0..500).map(|_| names.suffix(Kind::Pod)).collect::<Vec<_>>()
+        });
+        let drawn = drawn.unwrap().value;
+        assert!(drawn.iter().all(|suffix| suffix.len() == 5));
+        let letters: BTreeSet<char> = drawn.iter().flat_map(|suffix| suffix.chars()).collect();
+        assert_eq!(letters.into_iter().collect::<String>(), "2456789bcdfghjklmnpqrstvwxz");
+    }
+}

@@ -1,6 +1,7 @@
 //! What the API server's calls and the watches take, by the rules of the script.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ struct CallTimes {
     rule: CallRule,
     takes: InTurn,
     reply: InTurn,
+    refused: AtomicU64,
 }
 
 struct LagTimes {
@@ -66,6 +68,7 @@ impl ClusterTiming {
             .map(|rule| CallTimes {
                 takes: InTurn::new(rule.takes.clone()),
                 reply: InTurn::new(rule.reply.clone()),
+                refused: AtomicU64::new(0),
                 rule: rule.clone(),
             })
             .collect();
@@ -84,6 +87,15 @@ impl ClusterTiming {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The rule that counts for a call.
+    fn rule(&self, call: &Call<'_>) -> Option<&CallTimes> {
+        self.calls.iter().find(|t| {
+            t.rule.actor.as_deref().is_none_or(|a| a == call.actor)
+                && holds(t.rule.verb.as_ref(), &call.verb)
+                && kind_holds(t.rule.kind.as_ref(), call.kind)
+        })
+    }
+
     fn lag(rules: &[LagTimes], change: &Change, controller: Option<&str>) -> Duration {
         let fits = |t: &&LagTimes| {
             kind_holds(t.rule.kind.as_ref(), change.object.kind())
@@ -96,16 +108,17 @@ impl ClusterTiming {
 
 impl Timing for ClusterTiming {
     fn call(&self, call: &Call<'_>) -> CallTiming {
-        let fits = |t: &&CallTimes| {
-            t.rule.actor.as_deref().is_none_or(|a| a == call.actor)
-                && holds(t.rule.verb.as_ref(), &call.verb)
-                && kind_holds(t.rule.kind.as_ref(), call.kind)
-        };
-        let found = self.calls.iter().find(fits);
-        found.map_or_else(CallTiming::default, |t| CallTiming {
+        self.rule(call).map_or_else(CallTiming::default, |t| CallTiming {
             commit: t.takes.next(),
             reply: t.reply.next(),
         })
+    }
+
+    fn refusal(&self, call: &Call<'_>) -> Option<ApiError> {
+        let rule = self.rule(call)?;
+        let why = rule.rule.refuses.clone()?;
+        let before = rule.refused.fetch_add(1, Ordering::Relaxed);
+        rule.rule.refusals.is_none_or(|n| before < n).then_some(ApiError::Internal { why })
     }
 
     fn answered(&self, call: &Call<'_>, error: Option<&ApiError>) {

@@ -325,6 +325,10 @@ pub struct CallRule {
     pub takes: Durations,
     /// From the commit until the caller knows.
     pub reply: Durations,
+    /// The API server refuses the call with an internal error of this text, and writes nothing.
+    pub refuses: Option<String>,
+    /// How many calls it refuses before it takes them again; all, if nothing is said.
+    pub refusals: Option<u64>,
 }
 
 /// The watches.
