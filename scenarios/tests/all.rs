@@ -2,6 +2,7 @@
 
 mod acme;
 mod acme_client;
+mod acme_requests;
 mod ceilings;
 mod challenges;
 mod clean_up;
@@ -15,12 +16,14 @@ mod http01;
 mod issue;
 mod issue_bed;
 mod issuers;
+mod issuing;
 mod legacy;
 mod library;
 mod manifests;
 mod orders;
 mod processes;
 mod rancher_renewal;
+mod requests;
 mod self_check;
 mod shims;
 mod throughput;
