@@ -114,8 +114,11 @@ pub struct Compat {
     /// How often, and after which waits, a request with a bad nonce is sent again. All other refusals surface at
     /// once, 429 and 5xx too.
     pub nonce_retry: NonceRetry,
-    /// Time limit of an issuer's set-up.
+    /// Time limit of an issuer's set-up, with the write of its status.
     pub issuer_setup_limit: Duration,
+    /// An ACME issuer without a server has Let's Encrypt's of ACME v1, and a server of ACME v1 is one like others (0.2).
+    /// Later, such an issuer is told to change it.
+    pub acme_v1: bool,
     /// What a new account key in the Secret of a registered issuer does.
     pub account_key_change: AccountKeyChange,
     /// An account key that the engine makes gets the label `app.kubernetes.io/managed-by` (1.21).
@@ -286,6 +289,8 @@ pub struct VaultRules {
     /// `caBundleSecretRef` (1.10), `serviceAccountRef` (1.12), `clientCertificate` (1.17), and the rules of which
     /// fields go together.
     pub newer_auth: bool,
+    /// `serverName` (after 1.16).
+    pub server_name: bool,
     /// What a Vault issuer without any way to log in is told.
     pub auth_required: &'static str,
     /// What is said before the cause when the health endpoint does not answer well. `None`: one sentence for all.

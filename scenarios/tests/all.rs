@@ -15,6 +15,8 @@ mod first_issuance;
 mod http01;
 mod issue;
 mod issue_bed;
+mod issuer_backends;
+mod issuer_setup;
 mod issuers;
 mod issuing;
 mod legacy;

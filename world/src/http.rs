@@ -9,7 +9,7 @@ mod server;
 
 pub use client::{Answer, Client, ClientLimits, HttpError, Response, Scheme, Url};
 pub use connector::{Dialled, HyperConnector};
-pub use server::{ALPN, CloseConnection, Peer, ServeLimits, serve, serve_within};
+pub use server::{ALPN, CloseConnection, Peer, PeerCertificates, ServeLimits, serve, serve_within};
 
 use std::future::Future;
 use std::pin::Pin;

@@ -262,3 +262,87 @@ fn reverse_names_are_those_of_the_rfc() {
     assert_eq!(name, "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa");
     assert_eq!(reverse_name("192.0.2.1".parse().unwrap()), "1.2.0.192.in-addr.arpa");
 }
+
+/// Accepts once, and tells whom the client showed itself as.
+async fn who(world: &World, acceptor: Acceptor, client: &Connector) -> Result<Vec<Vec<u8>>, TlsError> {
+    let mut listener = world.listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let at = listener.local_addr();
+    let shown = Arc::new(Mutex::new(Vec::new()));
+    let seen = shown.clone();
+    world.spawn("server", async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let Ok(mut stream) = acceptor.accept(stream).await else { return };
+        *seen.lock().unwrap() = stream.peer_certificates().into_iter().map(<[u8]>::to_vec).collect();
+        let _ = stream.write_all(b"hello").await;
+        let _ = stream.flush().await;
+        let _ = stream.read(&mut [0; 1]).await;
+    });
+    let stream = world.connect(at).await.unwrap();
+    greeted(client.handshake("elsewhere.test", stream).await?).await;
+    let shown = shown.lock().unwrap().clone();
+    Ok(shown)
+}
+
+#[test]
+fn clients_that_are_asked_show_their_certificate_if_they_have_one() {
+    on_both(|world| async move {
+        let server = identity(&world, KeyAlgorithm::EcdsaP384);
+        let asking = Acceptor::asking_clients(&world, server.clone()).unwrap();
+        let silent = Acceptor::with_identity(&world, server).unwrap();
+        let bare = Connector::unverified(&world).unwrap();
+        assert_eq!(who(&world, asking.clone(), &bare).await.unwrap(), [[0; 0]; 0]);
+        for algorithm in
+            [KeyAlgorithm::Rsa(2048), KeyAlgorithm::EcdsaP256, KeyAlgorithm::EcdsaP521, KeyAlgorithm::Ed25519]
+        {
+            let key = key(&world, algorithm);
+            let own = certificate(&key);
+            let client = bare.clone().with_identity(Identity::new(&world, vec![own.clone()], &key));
+            assert_eq!(who(&world, asking.clone(), &client).await.unwrap(), [own], "{algorithm}");
+            assert_eq!(who(&world, silent.clone(), &client).await.unwrap(), [[0; 0]; 0], "nobody asked");
+        }
+    });
+}
+
+#[test]
+fn a_client_needs_the_key_of_the_certificate_that_it_shows() {
+    on_both(|world| async move {
+        let asking = Acceptor::asking_clients(&world, identity(&world, KeyAlgorithm::EcdsaP384)).unwrap();
+        let (own, other) = (
+            key(&world, KeyAlgorithm::EcdsaP256),
+            world.keys("other").generate(KeyAlgorithm::EcdsaP256).unwrap(),
+        );
+        let forged = Identity::new(&world, vec![certificate(&own)], &other);
+        let client = Connector::unverified(&world).unwrap().with_identity(forged);
+        let mut listener = world.listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let at = listener.local_addr();
+        let refused = Arc::new(Mutex::new(None));
+        let seen = refused.clone();
+        let done = Arc::new(tokio::sync::Notify::new());
+        let told = done.clone();
+        world.spawn("server", async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            *seen.lock().unwrap() = Some(asking.accept(stream).await.is_err());
+            told.notify_one();
+        });
+        // In TLS 1.3 the client is through before the server has looked.
+        let stream = client.dial(at, NAME, LIMIT).await;
+        done.notified().await;
+        assert_eq!(*refused.lock().unwrap(), Some(true));
+        drop(stream);
+    });
+}
+
+#[test]
+fn a_name_of_ones_own_takes_the_place_of_the_one_that_is_connected_to() {
+    on_both(|world| async move {
+        let key = key(&world, KeyAlgorithm::EcdsaP256);
+        let root = certificate(&key);
+        let acceptor = Acceptor::new(&world, vec![root.clone()], &key).unwrap();
+        let tls = Connector::new(&world, &[root]).unwrap();
+        let refused = who(&world, acceptor.clone(), &tls).await.unwrap_err();
+        assert!(matches!(refused, TlsError::Refused(_)), "{refused:?}");
+        assert!(who(&world, acceptor.clone(), &tls.clone().with_server_name(NAME)).await.is_ok());
+        let bad = who(&world, acceptor, &tls.with_server_name("no name")).await.unwrap_err();
+        assert!(matches!(&bad, TlsError::Name(name) if name == "no name"), "{bad:?}");
+    });
+}

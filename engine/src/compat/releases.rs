@@ -62,6 +62,7 @@ pub const V1_7: Compat = Compat {
     acme_http_limit: secs(30),
     nonce_retry: NonceRetry { retries: 5, least_jitter: Duration::from_millis(1), longest: secs(3) },
     issuer_setup_limit: secs(10),
+    acme_v1: false,
     account_key_change: AccountKeyChange::Unnoticed,
     account_key_labelled: false,
     eab_key_algorithm: false,
@@ -106,6 +107,7 @@ pub const V1_7: Compat = Compat {
         vault: VaultRules {
             retries_login: false,
             newer_auth: false,
+            server_name: false,
             auth_required: "Vault tokenSecretRef, appRole, or kubernetes is required",
             unhealthy: None,
             kubernetes_failed: None,
@@ -208,6 +210,7 @@ pub const V1_16: Compat = Compat {
         vault: VaultRules {
             retries_login: true,
             newer_auth: true,
+            server_name: false,
             auth_required: "Vault tokenSecretRef, appRole, clientCertificate, or kubernetes is required",
             unhealthy: Some(""),
             kubernetes_failed: Some("while requesting a Vault token using the Kubernetes auth"),
@@ -273,6 +276,7 @@ pub const V1_21: Compat = Compat {
             unhealthy: Some("Failed to verify Vault is initialized and unsealed: "),
             no_auth: "error initializing Vault client: unable to load credentials. One of: tokenSecretRef, \
                       appRoleSecretRef, clientCertificate, Kubernetes, or AWS auth must be set",
+            server_name: true,
             ..V1_16.other_issuers.vault
         },
         venafi: VenafiRules {
@@ -360,6 +364,7 @@ pub const V0_2: Compat = Compat {
     failed_issuance: Backoff { base: Duration::ZERO, max: Duration::ZERO },
     self_check: SelfCheck { pause_after_last: false, ..V0_5.self_check },
     solver_image: "quay.io/jetstack/cert-manager-acmesolver:v0.2.3",
+    acme_v1: true,
     ..V0_5
 };
 

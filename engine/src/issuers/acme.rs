@@ -1,10 +1,12 @@
 //! Set-up of an ACME issuer: its key, its account, its client.
 
 pub(super) mod secrets;
+mod url;
+
+use std::borrow::Cow;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use world::http::Url;
 use world::keys::SectionKind;
 use world::{KeyAlgorithm, PrivateKey};
 
@@ -16,6 +18,7 @@ use crate::conditions::{self, is_true};
 use crate::controller::Context;
 use crate::informer::Lister;
 use crate::log::{Logger, catalogue as msg};
+use crate::signing;
 
 /// Let's Encrypt's servers for ACME v1, and what replaced them.
 const V1_SERVERS: &[(&str, &str)] = &[
@@ -40,9 +43,23 @@ pub(super) async fn set_up<R: AnyIssuer>(
     acme: &AcmeIssuer,
     namespace: &str,
 ) -> Setup {
-    let this = SetUp { context, clients, secrets, log, issuer, acme, namespace };
+    let mut acme = Cow::Borrowed(acme);
+    if acme.server.is_empty() && context.compat.acme_v1 {
+        V1_SERVERS[0].0.clone_into(&mut acme.to_mut().server);
+    }
+    let this = SetUp { context, clients, secrets, log, issuer, acme: &acme, namespace };
+    let mut known = issuer.status().acme.clone();
     // Either way it is what becomes of the issuer; an error is a way out.
-    Box::pin(this.run()).await.unwrap_or_else(|setup| *setup)
+    let setup = Box::pin(this.run(&mut known)).await.unwrap_or_else(|setup| *setup);
+    // A way out leaves what is known of the account, too: with a new key or a new server that is no account.
+    Setup { account: setup.account.or(known), ..setup }
+}
+
+/// The time limit of the set-up passed while the CA was asked.
+pub(super) fn out_of_time(log: &Logger) -> Setup {
+    let error = "context deadline exceeded";
+    log.error(&msg::ACCOUNT_REGISTRATION_FAILED, Some(error), &[]);
+    Setup::not_ready(NOT_REGISTERED, format!("Failed to register ACME account: {error}")).retried(error)
 }
 
 /// One set-up.
@@ -63,19 +80,20 @@ fn not_ready<T>(reason: &str, text: String) -> Result<T, Box<Setup>> {
 }
 
 impl<R: AnyIssuer> SetUp<'_, R> {
-    async fn run(&self) -> Done {
+    /// `known`: what the status says of the account, and is to say if nothing else becomes of it.
+    async fn run(&self, known: &mut Option<AcmeIssuerStatus>) -> Done {
         let server = self.acme.server.as_str();
-        if let Some((_, v2)) = V1_SERVERS.iter().find(|(v1, _)| *v1 == server.trim_end_matches('/')) {
+        let of_v1 = |(v1, _): &&(&str, &str)| *v1 == server.strip_suffix('/').unwrap_or(server);
+        if let Some((_, v2)) = V1_SERVERS.iter().find(of_v1).filter(|_| !self.context.compat.acme_v1) {
             let text = format!(
                 "Your ACME server URL is set to a v1 endpoint ({server}). You should update the spec.acme.server \
                  field to {v2:?}"
             );
             return not_ready("InvalidConfig", text);
         }
-        let mut known = self.issuer.status().acme.clone().unwrap_or_default();
         let (key, made) = self.account_key().await?;
         if made {
-            known.uri.clear();
+            known.get_or_insert_default().uri.clear();
         }
         if self.context.compat.solver_secrets_checked {
             let missing = secrets::missing(self.secrets, self.acme, self.namespace);
@@ -91,29 +109,31 @@ impl<R: AnyIssuer> SetUp<'_, R> {
             }
         };
         let server_host = self.host("server", server)?;
-        let account_host =
-            if known.uri.is_empty() { String::new() } else { self.host("account", &known.uri)? };
+        let known = known.get_or_insert_default();
+        let account_host = self.host("account", &known.uri)?;
         let same_host = server_host == account_host;
         let changes = self.context.compat.account_key_change;
         let hash = key_hash(&key);
         let same_key = changes == AccountKeyChange::Unnoticed || known.last_private_key_hash == hash;
         let same_email = known.last_registered_email == self.acme.email;
-        if is_true(self.issuer, "Ready") && same_host && same_email && same_key {
+        let registered_before = !known.uri.is_empty() && same_host;
+        if is_true(self.issuer, "Ready") && registered_before && same_email && same_key {
             self.log.info(&msg::ACCOUNT_CACHED, &[]);
             self.register(client);
             let ready = conditions::condition(self.issuer, "Ready").cloned().unwrap_or_default();
-            return Ok(Setup { condition: ready, account: Some(known), retry: None });
+            return Ok(Setup { condition: ready, account: Some(known.clone()), retry: None });
         }
         if let Some(old) = old.filter(|old| {
             let of_account = same_host && old.directory_url() == server && old.key().public() != key.public();
             changes == AccountKeyChange::RolledOver && of_account && !made
         }) {
             return self
-                .roll_over(old, &key, AcmeIssuerStatus { last_private_key_hash: hash, ..known })
+                .roll_over(old, &key, AcmeIssuerStatus { last_private_key_hash: hash, ..known.clone() })
                 .await;
         }
         if !known.uri.is_empty() && !same_host {
             self.log.info(&msg::ACCOUNT_HOST_CHANGED, &[]);
+            known.uri.clear();
         }
         let account = self.account(&client).await?;
         let (account, registered_email) = self.with_email(&client, account).await?;
@@ -131,9 +151,9 @@ impl<R: AnyIssuer> SetUp<'_, R> {
         self.clients.register(R::KIND.as_str(), &self.issuer.key(), client);
     }
 
-    /// Host and port of a URL.
+    /// Host and port of a URL; empty in one that names none.
     fn host(&self, what: &str, url: &str) -> Result<String, Box<Setup>> {
-        url.parse::<Url>().map(|url| url.authority).or_else(|error| {
+        url::host(url).or_else(|error| {
             let text = format!("Failed to parse existing ACME {what} URI {url:?}: {error}");
             self.context.recorder.warning(self.issuer, INVALID_URL, &text);
             not_ready(INVALID_URL, text)
@@ -239,7 +259,7 @@ impl<R: AnyIssuer> SetUp<'_, R> {
         let Some(pem) = secret.data.get(entry) else {
             return invalid(format!("no data for {entry:?} in secret '{secret_key}'"));
         };
-        match PrivateKey::from_pem(pem.as_slice()) {
+        match signing::private_key(pem.as_slice()) {
             Err(error) => invalid(error.to_string()),
             Ok(key) if matches!(key.algorithm(), KeyAlgorithm::Rsa(_)) => Ok((key, false)),
             Ok(_) => not_ready(

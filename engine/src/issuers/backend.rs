@@ -58,6 +58,19 @@ impl Backend {
         ca_bundle: &[u8],
         limit: Duration,
     ) -> Result<Self, BadBundle> {
+        let tls = Self::trusting(world, options, ca_bundle)?;
+        Ok(Self::over(world, options, base, tls, limit))
+    }
+
+    /// How a server is connected to: it trusts the certificates of `ca_bundle`, or those of the process.
+    ///
+    /// # Errors
+    /// As [`Backend::new`].
+    pub(super) fn trusting(
+        world: &World,
+        options: &IssuerOptions,
+        ca_bundle: &[u8],
+    ) -> Result<Connector, BadBundle> {
         let mut roots = options.http.roots.clone();
         if !ca_bundle.is_empty() {
             roots = pem_sections(ca_bundle, SectionKind::Certificate);
@@ -65,11 +78,21 @@ impl Backend {
                 return Err(BadBundle);
             }
         }
-        let tls = Connector::new(world, &roots).map_err(|_| BadBundle)?;
+        Connector::new(world, &roots).map_err(|_| BadBundle)
+    }
+
+    /// A client of the server at `base` that connects in this way.
+    pub(super) fn over(
+        world: &World,
+        options: &IssuerOptions,
+        base: &str,
+        tls: Connector,
+        limit: Duration,
+    ) -> Self {
         let resolver = Resolver::new(world, options.http.nameservers.clone());
         let http = HttpClient::new(world, resolver).with_tls(tls).with_user_agent(options.user_agent);
         let base = base.trim_end_matches('/').to_owned();
-        Ok(Backend { world: world.clone(), http, base, limit })
+        Backend { world: world.clone(), http, base, limit }
     }
 
     /// Asks the server once.

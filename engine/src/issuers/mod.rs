@@ -140,6 +140,11 @@ fn secrets_of(spec: &IssuerSpec, bundles: bool, solvers: bool) -> Vec<&str> {
     names
 }
 
+/// The error of the status write, and that of the set-up if it had one: in one text, as Kubernetes' aggregate has them.
+fn both(write: &str, setup: Option<SyncError>) -> SyncError {
+    SyncError::Other(setup.map_or_else(|| write.to_owned(), |error| format!("[{write}, {error}]")))
+}
+
 fn secret_namespace<'a, R: Resource>(issuer: &'a R, resource_namespace: &'a str) -> &'a str {
     if R::KIND.is_namespaced() { &issuer.meta().namespace } else { resource_namespace }
 }
@@ -169,10 +174,7 @@ impl<R: AnyIssuer> Issuers<R> {
         if let Some(acme) = &spec.acme {
             let work = acme::set_up(context, &self.clients, &options.secrets, log, issuer, acme, namespace);
             let limited = context.world.timeout(context.compat.issuer_setup_limit, work).await;
-            return limited.unwrap_or_else(|_| {
-                let text = "Failed to register ACME account: context deadline exceeded";
-                Setup::not_ready("ErrRegisterACMEAccount", text).retried("context deadline exceeded")
-            });
+            return limited.unwrap_or_else(|_| acme::out_of_time(log));
         }
         // The clients of the other types have time limits of their own.
         if let Some(ca) = &spec.ca {
@@ -213,13 +215,14 @@ impl<R: AnyIssuer> Reconcile for Issuers<R> {
             return Err(SyncError::Other(format!("no issuer specified for Issuer '{name}'")));
         }
         let log = self.context.log.with_resource(issuer.as_ref());
+        let due = self.context.world.monotonic() + self.context.compat.issuer_setup_limit;
         let setup = self.set_up(&log, issuer.as_ref()).await;
-        if let Some(error) = &setup.retry {
-            self.tell_failure(&log, issuer.as_ref(), error);
-        }
         let observed_generation = issuer.meta().generation;
         let wanted = Condition { observed_generation, ..setup.condition };
         let condition = transition(&self.context.world, &log, issuer.as_ref(), wanted).await;
+        if let Some(error) = &setup.retry {
+            self.tell_failure(&log, issuer.as_ref(), error);
+        }
         let change = |i: &mut R| {
             if setup.account.is_some() {
                 i.status_mut().acme.clone_from(&setup.account);
@@ -227,6 +230,14 @@ impl<R: AnyIssuer> Reconcile for Issuers<R> {
             put(i, &condition);
         };
         if would_change(issuer.as_ref(), change) {
+            // The time limit is that of the sync: when set-up has used it up, nothing is left for the write, and the
+            // issuer shows nothing of what went wrong.
+            if self.context.world.monotonic() >= due {
+                return Err(both(
+                    "client rate limiter Wait returned an error: context deadline exceeded",
+                    setup.retry,
+                ));
+            }
             self.context.client.update_status(issuer.as_ref(), change).await?;
         }
         setup.retry.map_or(Ok(()), Err)

@@ -27,7 +27,11 @@ fn entry<'a>(secret: &'a Secret, key: &ObjectKey, name: &str, kind: &str) -> Res
     secret.data.get(name).map(|bytes| bytes.as_slice()).ok_or_else(missing)
 }
 
-fn private_key(pem: &[u8]) -> Result<PrivateKey> {
+/// A private key (PEM).
+///
+/// # Errors
+/// [`SecretError::Invalid`].
+pub(crate) fn private_key(pem: &[u8]) -> Result<PrivateKey> {
     PrivateKey::from_pem(pem).map_err(|error| {
         let has_pem = pem.windows(10).any(|part| part == b"-----BEGIN");
         let text = if has_pem {

@@ -11,5 +11,5 @@ mod template;
 mod usages;
 
 pub(crate) use chain::{Bundle, bundle, bundle_of_pem, certificate_matches};
-pub(crate) use key_pair::{SecretError, certificate_of, key_of, key_pair_and_ca};
+pub(crate) use key_pair::{SecretError, certificate_of, key_of, key_pair_and_ca, private_key};
 pub(crate) use template::{Authority, Template};

@@ -8,7 +8,7 @@ use rcgen::{
     KeyUsagePurpose, SanType, SerialNumber,
 };
 use world::keys::{SectionKind, finish_x509, pem_encode, pem_sections};
-use world::tls::Acceptor;
+use world::tls::Identity;
 use world::{KeyAlgorithm, PrivateKey, Rng, Timestamp, World};
 
 /// What cannot be signed or made.
@@ -106,14 +106,14 @@ impl Authority {
     ///
     /// # Errors
     /// [`AuthorityError`] for a name that is none.
-    pub fn acceptor(&self, name: &str, ip: IpAddr) -> Result<Acceptor, AuthorityError> {
+    pub fn identity(&self, name: &str, ip: Option<IpAddr>) -> Result<Identity, AuthorityError> {
         let key = self.world.keys(&format!("web server {name}")).generate(KEYS).map_err(failed)?;
         let mut params = CertificateParams::default();
-        params.subject_alt_names =
-            vec![SanType::DnsName(name.try_into().map_err(failed)?), SanType::IpAddress(ip)];
+        params.subject_alt_names = vec![SanType::DnsName(name.try_into().map_err(failed)?)];
+        params.subject_alt_names.extend(ip.map(SanType::IpAddress));
         params.serial_number = Some(SerialNumber::from(3));
         validity(&mut params, self.world.now(), CA_LIFETIME);
         let leaf = params.signed_by(&key, &self.issuer).map_err(failed)?.der().to_vec();
-        Acceptor::new(&self.world, vec![leaf, self.issuing.clone()], &key).map_err(failed)
+        Ok(Identity::new(&self.world, vec![leaf, self.issuing.clone()], &key))
     }
 }

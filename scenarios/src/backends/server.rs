@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use world::http::CloseConnection;
+use world::http::{CloseConnection, PeerCertificates};
 use world::tls::Acceptor;
 use world::{Timestamp, World};
 
@@ -103,6 +104,8 @@ pub(super) struct Asked<'a> {
     pub(super) endpoint: &'static str,
     pub(super) path: &'a str,
     pub(super) headers: &'a HeaderMap,
+    /// The certificates that the client showed, DER.
+    pub(super) certificates: &'a [Vec<u8>],
     /// The body as JSON; `null` when it is none.
     pub(super) body: Value,
 }
@@ -164,22 +167,23 @@ impl<H: Handler> Shell<H> {
         let world = self.world.clone();
         let listener = world.listen(at).await.map_err(|source| BackendError::Listen { at, source })?;
         let shell = Arc::new(self);
-        let any = move |method: Method, uri: Uri, headers: HeaderMap, body: Bytes| {
+        let any = move |parts: Parts, body: Bytes| {
             let shell = shell.clone();
-            async move { shell.handle(&method, &uri, &headers, &body).await }
+            async move { shell.handle(&parts, &body).await }
         };
         let router = Router::new().fallback(any);
         world.spawn(name, world::http::serve(world.clone(), listener, tls, router));
         Ok(())
     }
 
-    async fn handle(&self, method: &Method, uri: &Uri, headers: &HeaderMap, body: &Bytes) -> Response {
-        let path = uri.path();
-        let endpoint = self.handler.endpoint(method, path);
+    async fn handle(&self, parts: &Parts, body: &Bytes) -> Response {
+        let (path, headers) = (parts.uri.path(), &parts.headers);
+        let endpoint = self.handler.endpoint(&parts.method, path);
         let takes = self.latency.get(endpoint).or_else(|| self.latency.get("default"));
         self.world.sleep(takes.map(InTurn::next).unwrap_or_default()).await;
         let body = serde_json::from_slice(body).unwrap_or_default();
-        let asked = Asked { endpoint, path, headers, body };
+        let certificates = parts.extensions.get::<PeerCertificates>().map_or(&[][..], |shown| &shown.0);
+        let asked = Asked { endpoint, path, headers, certificates, body };
         let namespace = headers.get("x-vault-namespace").and_then(|v| v.to_str().ok()).map(str::to_owned);
         let response = match self.fault(endpoint) {
             Some(fault) => faulty(fault),

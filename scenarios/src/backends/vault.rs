@@ -1,8 +1,8 @@
-//! A mock Vault: login by token, AppRole and Kubernetes, health, and the PKI engine's signing endpoint.
+//! A mock Vault: login by token, AppRole, Kubernetes and client certificate, health, and the PKI engine's signing endpoint.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::http::Method;
@@ -12,9 +12,11 @@ use engine::api::GoDuration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use world::World;
+use world::keys::{SectionKind, pem_sections};
+use world::tls::Acceptor;
 
 use super::server::{Answered, Asked, Handler, Shell};
-use super::{Authority, BackendError, Faults, Journal, Latency};
+use super::{Authority, AuthorityError, BackendError, Faults, Journal, Latency};
 
 /// A Vault, as a script describes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +28,8 @@ pub struct Config {
     pub port: u16,
     /// Whether it speaks TLS, with a certificate of its own authority.
     pub tls: bool,
+    /// The one name in that certificate; empty: that of the host, and its address.
+    pub server_name: String,
     /// The signing endpoint, such as `pki/sign/example`.
     pub path: String,
     /// The namespace that everything but health is in; empty: none.
@@ -38,6 +42,8 @@ pub struct Config {
     pub kubernetes_roles: BTreeMap<String, String>,
     /// Tokens of service accounts that come from Secrets: the JWT to its service account.
     pub service_account_tokens: BTreeMap<String, String>,
+    /// Certificate roles: role to the client certificate (PEM) that is let in by it.
+    pub cert_roles: BTreeMap<String, String>,
     /// The status of its health endpoint: 200 active, 429 standby, 501 not initialised, 503 sealed.
     pub health: u16,
     /// The longest lifetime that it signs for.
@@ -54,12 +60,14 @@ impl Default for Config {
             host: String::new(),
             port: 8200,
             tls: false,
+            server_name: String::new(),
             path: "pki/sign/example".to_owned(),
             namespace: String::new(),
             token: String::new(),
             app_roles: BTreeMap::new(),
             kubernetes_roles: BTreeMap::new(),
             service_account_tokens: BTreeMap::new(),
+            cert_roles: BTreeMap::new(),
             health: 200,
             max_ttl: None,
             latency: Latency::new(),
@@ -73,7 +81,11 @@ impl Default for Config {
 pub struct Vault {
     authority: Arc<Authority>,
     journal: Journal,
+    requests: Requests,
 }
+
+/// The bodies of the requests to sign, in turn.
+type Requests = Arc<Mutex<Vec<Value>>>;
 
 impl Vault {
     /// Starts it on its host's address `ip`, in the world of its host.
@@ -83,12 +95,25 @@ impl Vault {
     pub async fn start(world: &World, config: &Config, ip: IpAddr) -> Result<Self, BackendError> {
         let authority = Arc::new(Authority::new(world, &format!("vault {}", config.host))?);
         let journal = Journal::default();
-        let tls = config.tls.then(|| authority.acceptor(&config.host, ip)).transpose()?;
+        let (name, address) = match config.server_name.as_str() {
+            "" => (config.host.as_str(), Some(ip)),
+            other => (other, None),
+        };
+        let identity = config.tls.then(|| authority.identity(name, address)).transpose()?;
+        // Like a real one, it asks its clients for certificates, and takes those that have none.
+        let tls = identity.map(|identity| Acceptor::asking_clients(world, identity)).transpose();
+        let tls = tls.map_err(|error| AuthorityError(error.to_string()))?;
         let logins = world.rng(&format!("vault {} tokens", config.host));
-        let handler = VaultHandler { config: config.clone(), authority: authority.clone(), logins };
+        let requests = Requests::default();
+        let handler = VaultHandler {
+            config: config.clone(),
+            authority: authority.clone(),
+            logins,
+            requests: requests.clone(),
+        };
         let shell = Shell::new(world, handler, &config.latency, &config.faults, journal.clone());
         shell.serve(SocketAddr::new(ip, config.port), tls, "vault").await?;
-        Ok(Vault { authority, journal })
+        Ok(Vault { authority, journal, requests })
     }
 
     /// Who signs.
@@ -100,6 +125,11 @@ impl Vault {
     pub fn journal(&self) -> &Journal {
         &self.journal
     }
+
+    /// The bodies of the requests to sign that it took, in turn.
+    pub fn requests(&self) -> Vec<Value> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 struct VaultHandler {
@@ -107,6 +137,7 @@ struct VaultHandler {
     authority: Arc<Authority>,
     /// Where the tokens of logins come from: a token is good when it begins like them.
     logins: world::Rng,
+    requests: Requests,
 }
 
 const LOGIN_TOKEN: &str = "hvs.login-";
@@ -126,7 +157,23 @@ impl VaultHandler {
         Answered::Json(200, json!({ "auth": { "client_token": token, "lease_duration": 3600 } }))
     }
 
-    /// AppRole sends `role_id`, Kubernetes `role` and `jwt`.
+    /// By the certificate of the connection, whose role may be named; without a name each one is tried.
+    fn certificate_login(&self, asked: &Asked<'_>) -> Answered {
+        let Some(shown) = asked.certificates.first() else {
+            return refused(400, &["client certificate must be supplied"]);
+        };
+        let name = asked.text("name");
+        let mut roles = self.config.cert_roles.iter().filter(|(role, _)| name.is_empty() || *role == name);
+        let lets_in =
+            |pem: &String| pem_sections(pem.as_bytes(), SectionKind::Certificate).first() == Some(shown);
+        if roles.any(|(_, pem)| lets_in(pem)) {
+            self.logged_in()
+        } else {
+            refused(400, &["invalid certificate or no client certificate supplied"])
+        }
+    }
+
+    /// AppRole sends `role_id`, Kubernetes `role` and `jwt`, what logs in by its certificate neither.
     fn login(&self, asked: &Asked<'_>) -> Answered {
         if !asked.text("role_id").is_empty() {
             let secret = self.config.app_roles.get(asked.text("role_id"));
@@ -137,6 +184,9 @@ impl VaultHandler {
             };
         }
         let jwt = asked.text("jwt");
+        if jwt.is_empty() {
+            return self.certificate_login(asked);
+        }
         let account = self.config.service_account_tokens.get(jwt).cloned().or_else(|| account_of(jwt));
         match (self.config.kubernetes_roles.get(asked.text("role")), account) {
             (Some(bound), Some(account)) if *bound == account => self.logged_in(),
@@ -150,6 +200,7 @@ impl VaultHandler {
         if !self.knows(asked.header("x-vault-token")) {
             return refused(403, &["permission denied"]);
         }
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner).push(asked.body.clone());
         let Ok(GoDuration(ttl)) = serde_json::from_value(Value::from(asked.text("ttl"))) else {
             return refused(400, &["error parsing ttl"]);
         };

@@ -79,7 +79,7 @@ impl fmt::Display for Url {
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
     /// The URL is no absolute http or https URL.
-    #[error("unsupported URL {0:?}")]
+    #[error("{}", url_text(.0))]
     BadUrl(String),
     /// The host's name was not resolved.
     #[error("dial tcp: lookup {host}: {source}")]
@@ -112,6 +112,14 @@ pub enum HttpError {
     /// The connection broke, or what came over it was no HTTP.
     #[error("{0}")]
     Broken(String),
+}
+
+/// What a Go client says of a URL that it cannot ask.
+fn url_text(url: &str) -> String {
+    match url.split_once("://") {
+        Some(("http" | "https", _)) => format!("unsupported URL {url:?}"),
+        found => format!("unsupported protocol scheme {:?}", found.map_or("", |(scheme, _)| scheme)),
+    }
 }
 
 fn dial_text(error: &io::Error) -> String {

@@ -34,6 +34,11 @@ use crate::world::{Instant, World};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer(pub SocketAddr);
 
+/// The certificates that the client showed (DER, leaf first): an extension of every request that [`serve`] hands on.
+/// It is not there without TLS, and when the client was not asked, or has none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PeerCertificates(pub Arc<[Vec<u8>]>);
+
 /// As an extension of a response: it is not sent, and the connection is closed without a byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CloseConnection;
@@ -113,15 +118,18 @@ pub async fn serve_within(
         connections.spawn(&name, async move {
             let _place = place;
             let due = BodyTime { world: server.world.clone(), limit: server.limits.body };
-            let service = Routed { router, peer: Peer(peer), due };
+            let mut service = Routed { router, peer: Peer(peer), shown: PeerCertificates::default(), due };
             match tls {
                 None => server.http1(stream, service).await,
                 Some(tls) => {
                     let shaken = server.world.timeout(server.limits.handshake, tls.accept(stream)).await;
-                    match shaken {
-                        Ok(Ok(stream)) if stream.alpn() == Some(b"h2") => server.http2(stream, service).await,
-                        Ok(Ok(stream)) => server.http1(stream, service).await,
-                        Ok(Err(_)) | Err(_) => {}
+                    let Ok(Ok(stream)) = shaken else { return };
+                    let shown = stream.peer_certificates();
+                    service.shown = PeerCertificates(shown.into_iter().map(<[u8]>::to_vec).collect());
+                    if stream.alpn() == Some(b"h2") {
+                        server.http2(stream, service).await;
+                    } else {
+                        server.http1(stream, service).await;
                     }
                 }
             }
@@ -221,6 +229,7 @@ impl Busy {
 struct Routed {
     router: Router,
     peer: Peer,
+    shown: PeerCertificates,
     due: BodyTime,
 }
 
@@ -231,6 +240,9 @@ impl hyper::service::Service<Request<Incoming>> for Routed {
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         request.extensions_mut().insert(self.peer);
+        if !self.shown.0.is_empty() {
+            request.extensions_mut().insert(self.shown.clone());
+        }
         // A router is a reference count; it is always ready.
         Answering(self.router.clone().call(request.map(|body| self.due.within(body))))
     }

@@ -6,15 +6,18 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::client::ResolvesClientCert;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls13_signature_with_raw_key};
 use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::sign::CertifiedKey;
 use rustls::{
-    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error, PeerMisbehaved,
-    RootCertStore, SignatureScheme,
+    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, Error,
+    PeerMisbehaved, RootCertStore, SignatureScheme,
 };
 
-use super::{BadTls, TlsStream, WorldTime, connection_rng, provider, with_rng};
+use super::{BadTls, Identity, TlsStream, WorldTime, connection_rng, provider, with_rng};
 use crate::der::read_tlv;
 use crate::keys::PublicKey;
 use crate::net::Stream;
@@ -127,9 +130,9 @@ pub fn reverse_name(ip: IpAddr) -> String {
     name
 }
 
-/// Takes every certificate; that the server has the certificate's key is still checked.
+/// Takes every certificate; that the other end has the certificate's key is still checked.
 #[derive(Debug)]
-struct AnyCertificate(WebPkiSupportedAlgorithms);
+pub(super) struct AnyCertificate(pub(super) WebPkiSupportedAlgorithms);
 
 impl AnyCertificate {
     /// Whether `signed` is by the certificate's key. rustls' own functions read the certificate too, and
@@ -230,11 +233,71 @@ impl ServerCertVerifier for AnyCertificate {
     }
 }
 
-/// How a client connects: which roots it trusts, which protocols it offers. Clones share the configuration.
+/// The certificate of a client, for every server that asks for one, whichever issuers it would like.
+#[derive(Debug)]
+struct OneCertificate(Identity);
+
+impl ResolvesClientCert for OneCertificate {
+    fn resolve(&self, _: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        let certified = self.0.certified();
+        certified.key.choose_scheme(schemes).map(|_| certified)
+    }
+
+    fn has_certs(&self) -> bool {
+        true
+    }
+}
+
+/// For a server that asks its clients for a certificate: they need not have one.
+impl ClientCertVerifier for AnyCertificate {
+    fn client_auth_mandatory(&self) -> bool {
+        false
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.verify(message, certificate, signed, false)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.verify(message, certificate, signed, true)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        ServerCertVerifier::supported_verify_schemes(self)
+    }
+}
+
+/// How a client connects: which roots it trusts, which protocols it offers, and whom it shows itself as. Clones share
+/// the configuration.
 #[derive(Clone)]
 pub struct Connector {
     world: World,
     config: Arc<ClientConfig>,
+    /// The name in every handshake, in place of the one that is connected to.
+    server_name: Option<Arc<str>>,
 }
 
 impl fmt::Debug for Connector {
@@ -258,7 +321,7 @@ impl Connector {
             .with_safe_default_protocol_versions()?
             .with_root_certificates(store)
             .with_no_client_auth();
-        Ok(Connector { world: world.clone(), config: Arc::new(config) })
+        Ok(Connector { world: world.clone(), config: Arc::new(config), server_name: None })
     }
 
     /// Trusts every certificate, whatever its name, time or issuer; only the handshake's signature must be
@@ -279,7 +342,29 @@ impl Connector {
             .with_no_client_auth();
         // Every look at a host is a whole handshake.
         config.resumption = rustls::client::Resumption::disabled();
-        Ok(Connector { world: world.clone(), config: Arc::new(config) })
+        Ok(Connector { world: world.clone(), config: Arc::new(config), server_name: None })
+    }
+
+    /// Shows itself as `identity` to servers that ask who it is.
+    #[must_use]
+    pub fn with_identity(mut self, identity: Identity) -> Self {
+        let config = Arc::make_mut(&mut self.config);
+        config.client_auth_cert_resolver = Arc::new(OneCertificate(identity));
+        // A session that began without it, or with another one, is not gone on with.
+        config.resumption = rustls::client::Resumption::disabled();
+        self
+    }
+
+    /// Asks every server for this name, and wants its certificate to have it, whatever name was connected to.
+    #[must_use]
+    pub fn with_server_name(mut self, name: &str) -> Self {
+        self.server_name = Some(name.into());
+        self
+    }
+
+    fn name(&self, connected: &str) -> Result<ServerName<'static>, String> {
+        let name = self.server_name.as_deref().unwrap_or(connected);
+        ServerName::try_from(name.to_owned()).map_err(|_| name.to_owned())
     }
 
     /// The application protocols that it offers, best first. A server may still choose none: see
@@ -296,7 +381,7 @@ impl Connector {
     /// # Errors
     /// When the name is none, the handshake fails, or the certificate is not trusted for the name.
     pub async fn connect(&self, name: &str, stream: Stream) -> io::Result<TlsStream> {
-        let name = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
+        let name = self.name(name).map_err(|name| io::Error::other(TlsError::Name(name)))?;
         self.handshake_as(name, stream).await
     }
 
@@ -305,8 +390,8 @@ impl Connector {
     /// # Errors
     /// [`TlsError`].
     pub async fn handshake(&self, name: &str, stream: Stream) -> Result<TlsStream, TlsError> {
-        let parsed = ServerName::try_from(name.to_owned()).map_err(|_| TlsError::Name(name.to_owned()))?;
-        Ok(self.handshake_as(parsed, stream).await?)
+        let name = self.name(name).map_err(TlsError::Name)?;
+        Ok(self.handshake_as(name, stream).await?)
     }
 
     /// Connects to `to` and does the handshake with the server `name` ([`reverse_name`] of an address where

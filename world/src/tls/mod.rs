@@ -187,7 +187,7 @@ impl TlsStream {
         }
     }
 
-    /// The certificates that the peer showed, in DER and in its order; none from clients.
+    /// The certificates that the peer showed, in DER and in its order; from clients only when they were asked.
     pub fn peer_certificates(&self) -> Vec<&[u8]> {
         self.common().peer_certificates().unwrap_or_default().iter().map(|der| der.as_ref()).collect()
     }

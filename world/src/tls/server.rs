@@ -10,12 +10,13 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
+use super::client::AnyCertificate;
 use super::{BadTls, TlsStream, WorldTime, connection_rng, provider, with_rng};
 use crate::keys::{PrivateKey, pem_sections};
 use crate::net::Stream;
 use crate::world::World;
 
-/// Whom a server shows itself as: a chain and its key. Clones share it.
+/// Whom a server, or a client that is asked, shows itself as: a chain and its key. Clones share it.
 #[derive(Clone)]
 pub struct Identity(Arc<CertifiedKey>);
 
@@ -30,6 +31,11 @@ impl Identity {
     pub fn new(world: &World, chain: Vec<Vec<u8>>, key: &PrivateKey) -> Self {
         let chain = chain.into_iter().map(CertificateDer::from).collect();
         Identity(Arc::new(CertifiedKey::new(chain, signer(world, key))))
+    }
+
+    /// What rustls signs with.
+    pub(super) fn certified(&self) -> Arc<CertifiedKey> {
+        self.0.clone()
     }
 
     /// Reads the chain (leaf first) and the key (PKCS#1, PKCS#8 or SEC1) from PEM texts.
@@ -127,7 +133,17 @@ impl Acceptor {
     /// # Errors
     /// [`BadTls`] when no protocol version can be offered.
     pub fn with_identity(world: &World, identity: Identity) -> Result<Self, BadTls> {
-        Self::of(world, Arc::new(OneIdentity(identity)))
+        Self::of(world, Arc::new(OneIdentity(identity)), None)
+    }
+
+    /// The same identity for everybody, and clients are asked who they are, too. They may show any certificate, or
+    /// none: that they have its key is checked, all else is left to who reads [`TlsStream::peer_certificates`].
+    ///
+    /// # Errors
+    /// [`BadTls`] when no protocol version can be offered.
+    pub fn asking_clients(world: &World, identity: Identity) -> Result<Self, BadTls> {
+        let any = AnyCertificate(provider(world).signature_verification_algorithms);
+        Self::of(world, Arc::new(OneIdentity(identity)), Some(any))
     }
 
     /// Asks `resolve` for each handshake. It is told the name that the client wants (SNI, in lower case;
@@ -140,15 +156,22 @@ impl Acceptor {
     where
         F: Fn(Option<&str>, &[&[u8]]) -> Option<Identity> + Send + Sync + 'static,
     {
-        Self::of(world, Arc::new(Resolving(resolve)))
+        Self::of(world, Arc::new(Resolving(resolve)), None)
     }
 
-    fn of(world: &World, resolver: Arc<dyn ResolvesServerCert>) -> Result<Self, BadTls> {
+    fn of(
+        world: &World,
+        resolver: Arc<dyn ResolvesServerCert>,
+        clients: Option<AnyCertificate>,
+    ) -> Result<Self, BadTls> {
         let time = Arc::new(WorldTime(world.clone()));
-        let mut config = ServerConfig::builder_with_details(provider(world), time)
-            .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
-            .with_cert_resolver(resolver);
+        let builder = ServerConfig::builder_with_details(provider(world), time)
+            .with_safe_default_protocol_versions()?;
+        let builder = match clients {
+            None => builder.with_no_client_auth(),
+            Some(verifier) => builder.with_client_cert_verifier(Arc::new(verifier)),
+        };
+        let mut config = builder.with_cert_resolver(resolver);
         if world.is_virtual() {
             config.send_tls13_tickets = 0;
         } else {

@@ -351,6 +351,63 @@ fn issuers() {
 }
 
 #[test]
+fn what_excludes_each_other_is_told_at_both_places() {
+    let detail = "renewBefore and renewBeforePercentage are mutually exclusive and cannot both be set";
+    assert_eq!(
+        certificate(json!({"renewBefore": "24h", "renewBeforePercentage": 50})),
+        [
+            format!("spec.renewBefore: Invalid value: 24h0m0s: {detail}"),
+            format!("spec.renewBeforePercentage: Invalid value: 50: {detail}"),
+        ]
+    );
+    let detail = "caBundle and skipTLSVerify are mutually exclusive and cannot both be set";
+    let acme = json!({"server": "https://ca", "privateKeySecretRef": {"name": "k"}, "caBundle": "eA==", "skipTLSVerify": true});
+    let told = errors(Kind::Issuer, json!({ "spec": { "acme": acme } }));
+    assert_eq!(
+        told[..2],
+        [
+            format!("spec.acme.caBundle: Invalid value: \"\": {detail}"),
+            format!("spec.acme.skipTLSVerify: Invalid value: true: {detail}"),
+        ]
+    );
+}
+
+/// A duration below zero is none for any field, so that validation does not see it.
+#[test]
+fn a_wait_instead_of_the_self_check_is_not_negative() {
+    let issuer = |wait: &str| {
+        let solver = json!({"http01": {"ingress": {}}, "waitInsteadOfSelfCheck": wait});
+        let acme = json!({"server": "https://ca", "privateKeySecretRef": {"name": "k"}, "solvers": [solver]});
+        Object::deserialize_as(
+            Kind::ClusterIssuer,
+            json!({"metadata": {"name": "a"}, "spec": {"acme": acme}}),
+        )
+    };
+    assert!(issuer("0s").is_ok() && issuer("30s").is_ok());
+    let error = issuer("-5s").unwrap_err().to_string();
+    assert!(error.contains("time: negative duration \"-5s\""), "{error}");
+}
+
+#[test]
+fn of_cert_managers_annotations_on_requests_only_the_pickup_id_may_change() {
+    let request = |key: &str, value: &str| {
+        let spec = json!({"request": "Y3Ny", "issuerRef": {"name": "i"}});
+        object(Kind::CertificateRequest, json!({"metadata": {"annotations": {key: value}}, "spec": spec}))
+    };
+    let change = |key: &str| {
+        let told = validate_update(&request(key, "a"), &request(key, "b"));
+        told.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(change("venafi.cert-manager.io/pickup-id"), [""; 0]);
+    for key in ["cert-manager.io/certificate-name", "acme.cert-manager.io/x"] {
+        let text = format!(
+            "metadata.annotations.{key}: Forbidden: cannot change cert-manager annotation after creation"
+        );
+        assert_eq!(change(key), [text]);
+    }
+}
+
+#[test]
 fn requests_are_approved_or_denied() {
     let request = |conditions: Value| {
         let spec = json!({"request": "Y3Ny", "issuerRef": {"name": "i"}});

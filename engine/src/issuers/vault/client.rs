@@ -70,18 +70,35 @@ impl VaultClient {
         let credentials = Credentials { context, options, issuer, vault };
         let bundle = credentials.ca_bundle()?;
         let rules = &context.compat.other_issuers.vault;
-        let backend = Backend::new(&context.world, options, &vault.server, &bundle, REQUEST_LIMIT);
-        let backend = backend.map_err(|_| VaultError::Other(rules.bad_bundle.to_owned()))?;
+        let tls = Backend::trusting(&context.world, options, &bundle);
+        let mut tls = tls.map_err(|_| VaultError::Other(rules.bad_bundle.to_owned()))?;
+        if let Some(identity) = credentials.client_certificate()? {
+            tls = tls.with_identity(identity);
+        }
+        if rules.server_name && !vault.server_name.is_empty() {
+            tls = tls.with_server_name(&vault.server_name);
+        }
+        let over = |tls| Backend::over(&context.world, options, &vault.server, tls, REQUEST_LIMIT);
         let mut client = VaultClient {
-            backend,
+            backend: over(tls.clone()),
             namespace: vault.namespace.clone(),
             token: String::new(),
             sign_path: join(&["v1", &vault.path]),
         };
         client.token = match credentials.login().await? {
             Login::Token(token) => token,
-            Login::Trade { path, body, calling, wrapped } => {
-                let traded = client.trade(&path, &body).await;
+            Login::Trade { path, body, calling, wrapped, shown } => {
+                let traded = match shown {
+                    None => client.trade(&path, &body).await,
+                    // The client that shows the certificate is another one. It is made of the first one's
+                    // configuration, and the namespace is not in that.
+                    Some(identity) => {
+                        let backend = over(tls.with_identity(identity));
+                        let (token, sign_path) = (String::new(), String::new());
+                        let other = VaultClient { backend, namespace: String::new(), token, sign_path };
+                        other.trade(&path, &body).await
+                    }
+                };
                 let traded = traded.map_err(|(called, text)| {
                     VaultError::Other(if called { format!("{calling}: {text}") } else { text })
                 });

@@ -4,11 +4,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use world::KeyAlgorithm;
+use world::tls::{BadTls, Identity};
 
 use super::super::{FoundIssuer, IssuerOptions};
 use super::client::{VaultError, join};
 use crate::api::{
-    ObjectKey, SecretKeySelector, ServiceAccountRef, VaultAppRole, VaultIssuer, VaultKubernetesAuth,
+    ObjectKey, Secret, SecretKeySelector, ServiceAccountRef, VaultAppRole, VaultClientCertificateAuth,
+    VaultIssuer, VaultKubernetesAuth,
 };
 use crate::controller::Context;
 
@@ -29,7 +31,19 @@ pub(super) enum Login {
         calling: &'static str,
         /// The words around any error.
         wrapped: Option<String>,
+        /// Whom the client shows itself as for this one request.
+        shown: Option<Identity>,
     },
+}
+
+/// What Go says of a certificate and a key that are no pair.
+fn key_pair_text(error: &BadTls) -> String {
+    match error {
+        BadTls::NoCertificate => "tls: failed to find any PEM data in certificate input".to_owned(),
+        BadTls::OtherKey => "tls: private key does not match public key".to_owned(),
+        BadTls::Key(error) => format!("tls: failed to parse private key: {error}"),
+        BadTls::Refused(error) => error.to_string(),
+    }
 }
 
 /// Where the credentials are looked for.
@@ -92,10 +106,80 @@ impl Credentials<'_> {
         if let Some(role) = &auth.app_role {
             return self.app_role(role);
         }
+        if let Some(certificate) = auth.client_certificate.as_ref().filter(|_| self.newer()) {
+            return self.certificate(certificate);
+        }
         if let Some(kubernetes) = &auth.kubernetes {
             return self.kubernetes(kubernetes).await;
         }
         Err(VaultError::Invalid(self.context.compat.other_issuers.vault.no_auth.to_owned()))
+    }
+
+    /// Whom the client shows itself as to a server that asks; both halves from Secrets.
+    pub(super) fn client_certificate(&self) -> Result<Option<Identity>> {
+        let vault = self.vault;
+        let (Some(certificate), Some(key)) = (&vault.client_cert_secret_ref, &vault.client_key_secret_ref)
+        else {
+            return Ok(None);
+        };
+        if !self.newer() {
+            return Ok(None);
+        }
+        let within =
+            |text: String| VaultError::Other(format!("failed to load vault client certificate: {text}"));
+        let named = |reference: &SecretKeySelector| ObjectKey::new(self.namespace(), reference.name.as_str());
+        let secret = |reference: &SecretKeySelector| {
+            let (key, name) = (named(reference), &reference.name);
+            let missing = || within(format!("could not access Secret '{key}': secret {name:?} not found"));
+            self.options.secrets.get(&key).ok_or_else(missing)
+        };
+        let half = |secret: &Secret, reference: &SecretKeySelector, fallback: &str| {
+            let entry = if reference.key.is_empty() { fallback } else { &reference.key };
+            let missing = || within(format!("no data for {entry:?} in Secret '{}'", named(reference)));
+            secret.data.get(entry).map(|bytes| bytes.as_slice().to_vec()).ok_or_else(missing)
+        };
+        let (of_certificate, of_key) = (secret(certificate)?, secret(key)?);
+        let chain = half(&of_certificate, certificate, "tls.crt")?;
+        let pem = half(&of_key, key, "tls.key")?;
+        Identity::from_pem(&self.context.world, &chain, &pem).map(Some).map_err(|error| {
+            within(format!(
+                "could not parse the TLS certificate from Secrets '{}'(cert) and '{}'(key): {}",
+                named(certificate),
+                named(key),
+                key_pair_text(&error)
+            ))
+        })
+    }
+
+    fn newer(&self) -> bool {
+        self.context.compat.other_issuers.vault.newer_auth
+    }
+
+    /// By a certificate: that of the Secret, or the one that the client shows anyway.
+    fn certificate(&self, auth: &VaultClientCertificateAuth) -> Result<Login> {
+        let mut shown = None;
+        if !auth.secret_name.is_empty() {
+            let key = ObjectKey::new(self.namespace(), auth.secret_name.as_str());
+            let missing = || VaultError::NotFound(format!("secret {:?} not found", auth.secret_name));
+            let secret = self.options.secrets.get(&key).ok_or_else(missing)?;
+            let half = |entry: &str| {
+                let missing = || VaultError::Other(format!("no data for {entry} in secret '{key}'"));
+                secret.data.get(entry).ok_or_else(missing)
+            };
+            let (chain, pem) = (half("tls.crt")?, half("tls.key")?);
+            let identity = Identity::from_pem(&self.context.world, chain.as_slice(), pem.as_slice());
+            shown = Some(identity.map_err(|error| {
+                VaultError::Other(format!("error reading client certificate: {}", key_pair_text(&error)))
+            })?);
+        }
+        let mount = if auth.mount_path.is_empty() { "/v1/auth/cert" } else { &auth.mount_path };
+        Ok(Login::Trade {
+            path: join(&[mount, "login"]),
+            body: json!({ "name": auth.name }),
+            calling: "error calling Vault server",
+            wrapped: None,
+            shown,
+        })
     }
 
     fn app_role(&self, role: &VaultAppRole) -> Result<Login> {
@@ -106,6 +190,7 @@ impl Credentials<'_> {
             body: json!({ "role_id": role.role_id.trim(), "secret_id": secret_id }),
             calling: "error logging in to Vault server",
             wrapped: None,
+            shown: None,
         })
     }
 
@@ -128,6 +213,7 @@ impl Credentials<'_> {
             body: json!({ "role": auth.role, "jwt": jwt }),
             calling: "error calling Vault server",
             wrapped: Some(around),
+            shown: None,
         })
     }
 
