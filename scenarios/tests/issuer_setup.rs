@@ -55,7 +55,9 @@ fn faulty(compat: &str, faults: &[&str]) -> Scenario {
 fn with_staging(compat: &str) -> Scenario {
     let records = "dns.zones.1.records=[{name: acme-v02.api, type: A, value: 198.51.100.10}, \
                    {name: acme-staging-v02.api, type: A, value: 198.51.100.20}]";
-    with(&script(compat), &[records, "hosts.staging=[198.51.100.20]"])
+    let mut scenario = with(&script(compat), &[records]);
+    scenario.hosts.insert("staging".to_owned(), vec!["198.51.100.20".parse().unwrap()]);
+    scenario
 }
 
 /// Starts the staging server.
@@ -267,11 +269,13 @@ fn a_key_that_cannot_be_used_is_told_until_its_secret_changes() {
 fn urls_that_cannot_be_read_are_told_and_one_without_its_scheme_is_asked_in_vain() {
     let broken = "https://acme.test:acme/directory";
     let bare = "acme-v02.api.letsencrypt.org/directory";
-    let manifest = issuer("broken", broken, "")
-        + &issuer("bare", bare, "")
-        + &issuer("account", SERVER, "")
-        + "status: { acme: { uri: 'https://acme test/1' } }\n";
+    let manifest = issuer("broken", broken, "") + &issuer("bare", bare, "") + &issuer("account", SERVER, "");
     live(script("v1_7"), &manifest, move |live| async move {
+        assert!(registers(&live, "account", 10).await);
+        live.after(secs(5)).await;
+        let mut changed = live.get::<Issuer>("account").unwrap();
+        "https://acme test/1".clone_into(&mut changed.status.acme.as_mut().unwrap().uri);
+        live.remains.store.update_status(changed.into()).unwrap();
         live.after(secs(60)).await;
         let text = format!(
             "Failed to parse existing ACME server URI {broken:?}: parse {broken:?}: invalid port \":acme\" after host"

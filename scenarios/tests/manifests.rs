@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::path::PathBuf;
+use std::time::Duration;
 
+use crate::common::live::{self, live};
 use crate::common::load;
 use crate::common::v1alpha1::{CERTIFICATE, ISSUER};
 use engine::api::convert::acme_config;
@@ -67,4 +69,27 @@ fn a_certificate_of_the_oldest_version_is_issued_by_a_controller_of_v1() {
     let record = runner::run(&loaded, 0, &[]).unwrap();
     assert_eq!(record.outcome, Outcome::Passed);
     assert_eq!(record.counts.certificates, 1);
+}
+
+/// What 0.10 read in annotations of its group, releases of v1 read in those of theirs only; the old ones stay where they are.
+#[test]
+fn annotations_of_the_oldest_group_are_kept_and_mean_nothing_today() {
+    let annotated =
+        ISSUER.replace("namespace: shop}", "namespace: shop, annotations: {certmanager.k8s.io/x: kept}}");
+    let folder = folder("annotated", "engine: {compat: v1_7}\nmanifests: {convert: true}", &annotated);
+    assert_eq!(script::load(&folder).unwrap().objects[0].meta().annotations["certmanager.k8s.io/x"], "kept");
+    let ingress = |name: &str, group: &str| {
+        format!(
+            "---\napiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {{ name: {name}, namespace: shop, annotations: \
+             {{ {group}/issuer: letsencrypt }} }}\nspec:\n  tls: [{{ hosts: [{name}.example.com], secretName: {name}-tls }}]\n  rules: [{{ host: {name}.example.com }}]\n"
+        )
+    };
+    let old = ingress("old", "certmanager.k8s.io") + &ingress("new", "cert-manager.io");
+    for compat in ["v1_7", "v1_21"] {
+        live(live::script(compat), &old, |live| async move {
+            live.after(Duration::from_secs(10)).await;
+            let made: Vec<_> = live.all::<Certificate>().into_iter().map(|c| c.metadata.name).collect();
+            assert_eq!(made, ["new-tls"]);
+        });
+    }
 }
