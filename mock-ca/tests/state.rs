@@ -157,7 +157,7 @@ struct Server {
 impl Server {
     fn start(dir: &Path) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["child", "--exact", "--nocapture", "--test-threads=1"])
+            .args(["state::child", "--exact", "--nocapture", "--test-threads=1"])
             .env(CHILD, dir)
             .stdout(Stdio::piped())
             .spawn()

@@ -291,7 +291,7 @@ fn three_processes_have_one_fingerprint() {
     let here = whole_run(1, Tape::seeded(3), "").trace.fingerprint();
     for _ in 0..3 {
         let child = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "child_that_prints_its_fingerprint", "--ignored", "--nocapture"])
+            .args(["--exact", "http_tls::child_that_prints_its_fingerprint", "--ignored", "--nocapture"])
             .output()
             .unwrap();
         let printed = String::from_utf8(child.stdout).unwrap();

@@ -124,7 +124,7 @@ fn child_that_panics_in_a_task() {
 #[test]
 fn a_panic_in_a_task_prints_nothing() {
     let child = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "child_that_panics_in_a_task", "--ignored", "--nocapture"])
+        .args(["--exact", "sim::child_that_panics_in_a_task", "--ignored", "--nocapture"])
         .output()
         .unwrap();
     assert!(child.status.success());
