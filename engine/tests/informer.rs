@@ -295,3 +295,30 @@ fn a_delay_that_ends_during_the_work_on_its_key_comes_right_after_it() {
         assert_eq!(comes_at(&world, &queue).await, [500]);
     });
 }
+
+/// A write that changes nothing, and a resync that shows the same again, are no change.
+#[test]
+fn a_write_of_the_same_reaches_no_watch_and_no_handler() {
+    run(|world, store| async move {
+        let informers = Informers::new(&world, &store, Arc::new(NoDelay));
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let tell = told.clone();
+        informers.on(Kind::Certificate, "c", move |notice| {
+            tell.lock().unwrap().push(secret_name(&notice.change.object))
+        });
+        informers.start();
+        let made = store.create(Object::from(certificate("a"))).unwrap();
+        let same = store.update(made.clone()).unwrap();
+        assert_eq!(same.meta().resource_version, made.meta().resource_version);
+        world.sleep(ms(1)).await;
+        assert_eq!(*told.lock().unwrap(), ["a"]);
+        let other = store
+            .update(same.with_meta(|m| {
+                m.labels.insert("l".into(), "v".into());
+            }))
+            .unwrap();
+        assert!(other.meta().resource_version > made.meta().resource_version);
+        world.sleep(ms(1)).await;
+        assert_eq!(*told.lock().unwrap(), ["a", "a"]);
+    });
+}

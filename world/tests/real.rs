@@ -106,7 +106,10 @@ fn child_that_runs_out_of_descriptors() {
 #[test]
 fn a_server_survives_running_out_of_descriptors() {
     let child = std::process::Command::new("sh")
-        .args(["-c", "ulimit -n 40 && exec \"$0\" --exact child_that_runs_out_of_descriptors --ignored"])
+        .args([
+            "-c",
+            "ulimit -n 40 && exec \"$0\" --exact real::child_that_runs_out_of_descriptors --ignored",
+        ])
         .arg(std::env::current_exe().unwrap())
         .output()
         .unwrap();

@@ -49,3 +49,34 @@ impl ScheduledQueue {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use world::sim::{self, Config};
+
+    use super::*;
+    use crate::compat::V1_7;
+
+    #[test]
+    fn the_last_wake_up_that_was_asked_for_takes_the_place_of_the_one_before() {
+        sim::run(Config::default(), |world| async move {
+            let name = "certificates-trigger";
+            let queue = WorkQueue::start(&world, name, V1_7.backoff_certificates, Duration::ZERO);
+            let scheduled = ScheduledQueue::new(&world, name, &queue);
+            let [later, sooner] = ["later", "sooner"].map(|name| ObjectKey::new("ns", name));
+            let waits = [(&later, 10), (&later, 20), (&sooner, 50), (&sooner, 30)];
+            for (key, secs) in waits {
+                scheduled.add(key.clone(), Duration::from_secs(secs));
+            }
+            let start = world.monotonic();
+            for (key, secs) in [(later, 20), (sooner, 30)] {
+                assert_eq!(queue.get().await, key);
+                assert_eq!(world.monotonic().since(start).as_secs(), secs);
+                queue.done(&key);
+            }
+            let rest = world.timeout(Duration::from_secs(3600), queue.get()).await;
+            assert!(rest.is_err(), "none of the replaced ones comes");
+        })
+        .unwrap();
+    }
+}
