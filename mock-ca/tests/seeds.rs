@@ -9,32 +9,32 @@ mod certificate;
 mod csr;
 #[path = "../../scenarios/fuzz/harness/faults.rs"]
 mod faults;
+#[path = "../../scenarios/fuzz/harness/seeds.rs"]
+mod harness;
 #[path = "../../scenarios/fuzz/harness/jws.rs"]
 mod jws;
-#[path = "../../scenarios/fuzz/harness/seeds.rs"]
-mod seeds;
 
 #[test]
 fn bodies() {
-    seeds::each("jws", 300, jws::run);
+    harness::each("jws", 300, jws::run);
 }
 
 #[test]
 fn signing_requests() {
-    seeds::each("csr", 150, csr::run);
+    harness::each("csr", 150, csr::run);
 }
 
 #[test]
 fn certificates_of_tls_alpn() {
-    seeds::each("certificate", 400, certificate::run);
+    harness::each("certificate", 400, certificate::run);
 }
 
 #[test]
 fn caa_records() {
-    seeds::each("caa", 1000, caa::run);
+    harness::each("caa", 1000, caa::run);
 }
 
 #[test]
 fn fault_scripts() {
-    seeds::each("faults", 400, faults::run);
+    harness::each("faults", 400, faults::run);
 }

@@ -1,4 +1,5 @@
 //! The integration tests of `mock-dns`, as one program: one link instead of one per file.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod answers;
 mod arbitrary_bytes;

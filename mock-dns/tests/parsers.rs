@@ -7,14 +7,6 @@
     reason = "helpers of tests fail as tests do"
 )]
 
-#[path = "../../scenarios/fuzz/harness/rules.rs"]
-mod rules;
-#[path = "../../scenarios/fuzz/harness/seeds.rs"]
-#[allow(dead_code, reason = "the cuts are in tests/seeds.rs")]
-mod seeds;
-#[path = "../../scenarios/fuzz/harness/zone.rs"]
-mod zone;
-
 use std::collections::BTreeSet;
 
 use hickory_proto::op::{Message, MessageType, OpCode, Query, ResponseCode};
@@ -22,8 +14,10 @@ use hickory_proto::rr::Name;
 use mock_dns::{Config, Dns, Record, RecordType, Transport, Zone};
 use proptest::prelude::*;
 
+use crate::seeds::{harness, rules, zone};
+
 fn texts(of: &str) -> Vec<String> {
-    seeds::of(of)
+    harness::of(of)
         .into_iter()
         .filter_map(|(_, bytes)| String::from_utf8(bytes).ok())
         .filter(|text| !text.is_empty())

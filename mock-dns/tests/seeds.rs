@@ -3,45 +3,45 @@
 
 #[path = "../../scenarios/fuzz/harness/dns.rs"]
 mod dns;
+#[path = "../../scenarios/fuzz/harness/seeds.rs"]
+pub(crate) mod harness;
 #[path = "../../scenarios/fuzz/harness/manage.rs"]
 mod manage;
 #[path = "../../scenarios/fuzz/harness/question.rs"]
 mod question;
 #[path = "../../scenarios/fuzz/harness/rules.rs"]
-mod rules;
-#[path = "../../scenarios/fuzz/harness/seeds.rs"]
-mod seeds;
+pub(crate) mod rules;
 #[path = "../../scenarios/fuzz/harness/update.rs"]
 mod update;
 #[path = "../../scenarios/fuzz/harness/zone.rs"]
-mod zone;
+pub(crate) mod zone;
 
 #[test]
 fn messages() {
-    seeds::each("dns", 200, dns::run);
+    harness::each("dns", 200, dns::run);
 }
 
 #[test]
 fn questions_to_the_challenge_servers() {
-    seeds::each("question", 40, question::run);
+    harness::each("question", 40, question::run);
 }
 
 #[test]
 fn calls_of_the_challenge_servers() {
-    seeds::each("manage", 40, manage::run);
+    harness::each("manage", 40, manage::run);
 }
 
 #[test]
 fn updates() {
-    seeds::each("update", 100, update::run);
+    harness::each("update", 100, update::run);
 }
 
 #[test]
 fn zone_files() {
-    seeds::each("zone", 300, zone::run);
+    harness::each("zone", 300, zone::run);
 }
 
 #[test]
 fn scripts_of_rules() {
-    seeds::each("rules", 200, rules::run);
+    harness::each("rules", 200, rules::run);
 }

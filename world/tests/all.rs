@@ -1,4 +1,5 @@
 //! The integration tests of `world`, as one program: one link instead of one per file.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod common;
 mod guest;

@@ -118,12 +118,11 @@ impl Issuing {
         }
         let log = log.with_resource(request.as_ref());
         let outcome = outcome(request, &certificate, compat);
-        if matches!(outcome, Outcome::Issued | Outcome::Pending) {
-            if csr.public_key != *private_key.public() {
-                let log = log.with_resource(secret.as_ref());
-                log.info(&msg::NEXT_KEY_OF_ANOTHER_REQUEST, &[]);
-                return Ok(());
-            }
+        let counts = matches!(outcome, Outcome::Issued | Outcome::Pending);
+        if counts && csr.public_key != *private_key.public() {
+            let log = log.with_resource(secret.as_ref());
+            log.info(&msg::NEXT_KEY_OF_ANOTHER_REQUEST, &[]);
+            return Ok(());
         }
         match outcome {
             Outcome::Untouched => Ok(()),
