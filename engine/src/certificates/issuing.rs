@@ -10,6 +10,7 @@ use super::upkeep::Upkeep;
 use super::{
     ANNOTATION_TEMPORARY, CONDITION_DENIED, CONDITION_INVALID_REQUEST, CONDITION_ISSUING, CONDITION_READY,
     Caches, NextKey, begin, keystores, next_revision, requests_of, secret, target_key, target_secret, upkeep,
+    watch_target_secrets,
 };
 use crate::api::{
     Certificate, CertificateRequest, Condition, ConditionStatus, Kind, ObjectKey, Resource as _, Secret, Time,
@@ -33,7 +34,7 @@ pub(crate) fn start(context: &Context) {
     controller::watch_named_secrets(&context, NAME, &queue, next_key, |c| {
         c.status.next_private_key_secret_name.as_deref()
     });
-    controller::watch_named_secrets(&context, NAME, &queue, "spec.secretName", |c| Some(&c.spec.secret_name));
+    watch_target_secrets(&context, NAME, &queue);
     let issuing = Issuing { context: context.clone(), caches };
     controller::start(&context, NAME, &queue, Arc::new(issuing));
 }

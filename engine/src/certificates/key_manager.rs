@@ -6,7 +6,7 @@ use world::PrivateKey;
 
 use super::{
     CONDITION_ISSUING, Caches, LABEL_NEXT_PRIVATE_KEY, LABEL_PART_OF, TLS_KEY, begin, controller_reference,
-    data, target_secret,
+    data, target_secret, watch_target_secrets,
 };
 use crate::api::{Certificate, Kind, ObjectKey, PrivateKeyRotationPolicy, Resource as _, Secret};
 use crate::compat::{Compat, SecretCare};
@@ -26,7 +26,7 @@ struct KeyManager {
 
 pub(crate) fn start(context: &Context) {
     let (context, caches, queue) = begin(context, NAME, &[Kind::Secret]);
-    controller::watch_named_secrets(&context, NAME, &queue, "spec.secretName", |c| Some(&c.spec.secret_name));
+    watch_target_secrets(&context, NAME, &queue);
     let manager = KeyManager { context: context.clone(), caches };
     controller::start(&context, NAME, &queue, Arc::new(manager));
 }

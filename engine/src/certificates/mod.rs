@@ -110,6 +110,14 @@ fn begin(context: &Context, name: &str, owned: &[Kind]) -> (Context, Caches, Wor
     (context, caches, queue)
 }
 
+/// The index of Certificates by the Secret that they name.
+const BY_TARGET: &str = "spec.secretName";
+
+/// Puts the Certificates into the queue that name a changed Secret as their target; [`BY_TARGET`] finds them.
+fn watch_target_secrets(context: &Context, controller: &str, queue: &WorkQueue) {
+    controller::watch_named_secrets(context, controller, queue, BY_TARGET, |c| Some(&c.spec.secret_name));
+}
+
 pub(crate) const CONDITION_ISSUING: &str = "Issuing";
 pub(crate) const CONDITION_READY: &str = "Ready";
 pub(crate) const CONDITION_APPROVED: &str = "Approved";

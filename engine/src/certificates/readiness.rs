@@ -7,7 +7,7 @@ use world::Timestamp;
 use super::policies::{Input, WINDOW_ERROR, is_not_ready};
 use super::renewal::renewal_time;
 use super::renewal_info::RenewalInfos;
-use super::{CONDITION_READY, Caches, begin, requests_of, target_secret};
+use super::{CONDITION_READY, Caches, begin, requests_of, target_secret, watch_target_secrets};
 use crate::acme::AcmeClients;
 use crate::api::{Certificate, Condition, ConditionStatus, Kind, ObjectKey, Time};
 use crate::client::would_change;
@@ -26,7 +26,7 @@ struct Readiness {
 
 pub(crate) fn start(context: &Context, clients: &AcmeClients) {
     let (context, caches, queue) = begin(context, NAME, &[Kind::CertificateRequest]);
-    controller::watch_named_secrets(&context, NAME, &queue, "spec.secretName", |c| Some(&c.spec.secret_name));
+    watch_target_secrets(&context, NAME, &queue);
     let renewal_infos = RenewalInfos::new(&context, clients, NAME, &queue);
     let readiness = Readiness { context: context.clone(), caches, renewal_infos };
     controller::start(&context, NAME, &queue, Arc::new(readiness));

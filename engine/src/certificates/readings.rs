@@ -55,8 +55,8 @@ impl Readings {
     }
 }
 
-/// How many objects are remembered. Controllers come by an object one soon after the other, so that more would cost
-/// memory and spare nothing.
+/// How many objects are remembered, which bounds the memory. With more Certificates than these, controllers come by an
+/// object so far apart that it is read again (`benches/RESULTS.md`).
 const LIMIT: usize = 4096;
 
 /// By uid: a resourceVersion and what that version says.

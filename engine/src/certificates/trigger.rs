@@ -8,7 +8,10 @@ use world::{Reading, Timestamp};
 use super::ownership::owns_secret;
 use super::policies::{Input, Violation, WINDOW_ERROR, must_be_issued};
 use super::readings::Readings;
-use super::{CONDITION_ISSUING, Caches, begin, next_revision, requests_of, target_key, target_secret};
+use super::{
+    BY_TARGET, CONDITION_ISSUING, Caches, begin, next_revision, requests_of, target_key, target_secret,
+    watch_target_secrets,
+};
 use crate::api::{Certificate, CertificateRequest, Condition, ConditionStatus, Kind, ObjectKey, Secret};
 use crate::compat::Compat;
 use crate::conditions::{self, is_true, put, transition};
@@ -20,9 +23,6 @@ use crate::work::place;
 
 const NAME: &str = "certificates-trigger";
 
-/// The index over the Secrets that Certificates name.
-const BY_SECRET: &str = "spec.secretName";
-
 struct Trigger {
     context: Context,
     caches: Caches,
@@ -31,7 +31,7 @@ struct Trigger {
 
 pub(crate) fn start(context: &Context) {
     let (context, caches, queue) = begin(context, NAME, &[Kind::CertificateRequest]);
-    controller::watch_named_secrets(&context, NAME, &queue, BY_SECRET, |c| Some(&c.spec.secret_name));
+    watch_target_secrets(&context, NAME, &queue);
     let scheduled = ScheduledQueue::new(&context.world, NAME, &queue);
     let trigger = Trigger { context: context.clone(), caches, scheduled };
     controller::start(&context, NAME, &queue, Arc::new(trigger));
@@ -103,7 +103,7 @@ impl Trigger {
     }
 
     fn owns_secret(&self, certificate: &Certificate) -> bool {
-        let rivals = self.caches.certificates.indexed(BY_SECRET, &target_key(certificate).to_string());
+        let rivals = self.caches.certificates.indexed(BY_TARGET, &target_key(certificate).to_string());
         let rivals: Vec<&Certificate> = rivals.iter().map(AsRef::as_ref).collect();
         owns_secret(certificate, &rivals, target_secret(&self.caches.secrets, certificate).as_deref())
     }
