@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 use world::World;
 
 use crate::script::Cluster;
-pub(crate) use garbage::start as collect_garbage;
+pub(crate) use garbage::{start as collect_garbage, sweep as sweep_garbage};
 pub(crate) use timing::pinned_names;
 pub use timing::{ApiCounts, ClusterTiming};
 

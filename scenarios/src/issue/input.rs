@@ -258,25 +258,6 @@ fn merged(stored: &Object, given: &Object) -> Object {
     secret.into()
 }
 
-/// What a process that ended in the middle of a collection has left: objects whose owners are gone.
-pub(super) fn sweep(store: &Store) {
-    loop {
-        let objects = store.all();
-        let alive: BTreeSet<&str> = objects.iter().map(|o| o.meta().uid.as_str()).collect();
-        let orphan = |o: &&Object| {
-            let owners = &o.meta().owner_references;
-            o.meta().deletion_timestamp.is_none()
-                && !owners.is_empty()
-                && owners.iter().all(|owner| !alive.contains(owner.uid.as_str()))
-        };
-        let orphans: Vec<_> = objects.iter().filter(orphan).collect();
-        let deleted = orphans.iter().filter(|o| store.delete(o.kind(), &o.key()).is_ok()).count();
-        if deleted == 0 {
-            return;
-        }
-    }
-}
-
 /// Starts the issuance of Certificates anew whose last one has failed, as `cmctl renew` does: who runs the command
 /// again has mended something, and does not want to wait for the back-off.
 ///

@@ -212,7 +212,7 @@ impl Issue {
         let store = Store::open(world, names, StoreFile::open(&store_folder)?)?;
         input::check(&store, given, args.by_namespace)?;
         input::apply(&store, given)?;
-        input::sweep(&store);
+        crate::cluster::sweep_garbage(&store);
         input::retry_failed(&store, &wanted, world.now())?;
         let (own, hosts) = world::system::read();
         let nameservers = if args.nameserver.is_empty() { own } else { args.nameserver.clone() };
