@@ -113,6 +113,7 @@ pub fn start(
         dns01: Arc::new(dns01),
         readings: Arc::default(),
     };
+    context.readings.follow(&context.informers);
     let options = IssuerOptions {
         resource_namespace: config.cluster_resource_namespace.clone(),
         http: config.acme.clone(),

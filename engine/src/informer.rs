@@ -121,6 +121,9 @@ struct Registered {
     handler: Handler,
 }
 
+/// What is told of an object that has left the cache.
+type Leaver = Box<dyn Fn(&Object) + Send + Sync>;
+
 /// The informers of one process, one per kind, shared by its controllers.
 pub struct Informers {
     world: World,
@@ -128,6 +131,7 @@ pub struct Informers {
     timing: Arc<dyn Timing>,
     caches: BTreeMap<Kind, Cache>,
     handlers: Mutex<BTreeMap<Kind, Vec<Registered>>>,
+    leavers: Mutex<BTreeMap<Kind, Leaver>>,
 }
 
 impl std::fmt::Debug for Informers {
@@ -207,6 +211,7 @@ impl Informers {
             timing,
             caches: Kind::ALL.iter().map(|kind| (*kind, Cache::default())).collect(),
             handlers: Mutex::default(),
+            leavers: Mutex::default(),
         }
     }
 
@@ -222,6 +227,12 @@ impl Informers {
     pub fn on(&self, kind: Kind, controller: &str, handler: impl Fn(&Notice) + Send + Sync + 'static) {
         let registered = Registered { controller: controller.to_owned(), handler: Box::new(handler) };
         lock(&self.handlers).entry(kind).or_default().push(registered);
+    }
+
+    /// What is done when an object of `kind` leaves the cache, before any handler knows: who keeps something beside the
+    /// cache drops it. One for each kind; before [`Informers::start`].
+    pub(crate) fn on_leaving(&self, kind: Kind, leaver: impl Fn(&Object) + Send + Sync + 'static) {
+        lock(&self.leavers).insert(kind, Box::new(leaver));
     }
 
     /// Fills the caches and starts to follow the store. Every object that is there becomes an `Added` notice in
@@ -248,6 +259,7 @@ impl Informers {
             self.world.spawn(&name, task);
         }
         let (world, timing) = (self.world.clone(), self.timing.clone());
+        let leaver = lock(&self.leavers).remove(&kind);
         self.world.spawn(&format!("informer {kind}"), async move {
             while let Some(change) = watch.next().await {
                 let lag = timing.lister_lag(&change);
@@ -257,6 +269,9 @@ impl Informers {
                     ChangeType::Deleted => lock(&cache).remove(&key),
                     _ => lock(&cache).put(change.object.clone()),
                 };
+                if let (ChangeType::Deleted, Some(leaver)) = (change.type_, &leaver) {
+                    leaver(&change.object);
+                }
                 let notice = Notice { change, old };
                 // Without a handler there is nobody to tell.
                 outlets.retain(|outlet| outlet.send(notice.clone()).is_ok());

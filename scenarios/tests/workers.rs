@@ -16,7 +16,7 @@ fn each_controller_has_as_many_workers_as_the_release_says() {
             let mut manifest = String::new();
             for n in 0..12 {
                 manifest += &web("", "").replace("web", &format!("web{n}"));
-                manifest += &unreadable(&format!("other{n}")).replace("uid: web-uid", "uid: none");
+                manifest += &unreadable(&format!("other{n}")).replace("kind: Certificate,", "kind: Robot,");
                 manifest += &format!(
                     "---\napiVersion: cert-manager.io/v1\nkind: Issuer\nmetadata: {{ name: i{n}, namespace: app }}\n\
                      spec: {{ selfSigned: {{}} }}\n"

@@ -112,8 +112,9 @@ impl Issuing {
         let Some((secret, private_key)) = self.fitting_key(&log, &certificate) else { return Ok(()) };
         let requests = requests_of(&self.caches.requests, &certificate, next_revision(&certificate));
         let [request] = requests.as_slice() else { return Ok(()) };
-        let csr = pki::request(request.spec.request.as_slice()).map_err(SyncError::other)?;
-        let fields = pki::request_violations(&request.spec, &csr, &certificate.spec, compat);
+        let asked = self.caches.readings.request(request);
+        let csr = asked.as_ref().as_ref().map_err(SyncError::other)?;
+        let fields = pki::request_violations(&request.spec, csr, &certificate.spec, compat);
         if !fields.map_err(SyncError::other)?.is_empty() {
             return Ok(());
         }

@@ -131,16 +131,21 @@ fn secret_misses_data(input: &Input<'_>) -> Option<Violation> {
 /// 1.7 reads the pair as a TLS server does.
 fn key_pair_is_invalid(input: &Input<'_>) -> Option<Violation> {
     let secret = input.secret?;
-    let why = if pki::chain(data(secret, TLS_CRT)).is_err() {
+    let pair = input.readings.pair(secret);
+    let why = if pair.leaf.is_err() && pki::chain(data(secret, TLS_CRT)).is_err() {
         "tls: failed to find any PEM data in certificate input".to_owned()
-    } else if pki::key_der(data(secret, TLS_KEY)).is_err() {
+    } else if pair.key.is_err() && pki::key_der(data(secret, TLS_KEY)).is_err() {
         "tls: failed to find any PEM data in key input".to_owned()
     } else {
-        let (pair, alone) = (input.readings.pair(secret), pki::leaf_alone(data(secret, TLS_CRT)));
+        // A chain with something unreadable behind its first certificate makes a pair all the same.
+        let alone = match &pair.leaf {
+            Ok(leaf) => Ok(leaf.public_key.clone()),
+            Err(_) => pki::leaf_alone(data(secret, TLS_CRT)).map(|leaf| leaf.public_key),
+        };
         match (&alone, &pair.key) {
             (Err(error), _) | (_, Err(error)) => error.to_string(),
-            (Ok(leaf), Ok(key)) => match (leaf.public_key.algorithm(), key.algorithm()) {
-                _ if *key == leaf.public_key => return None,
+            (Ok(certified), Ok(key)) => match (certified.algorithm(), key.algorithm()) {
+                _ if key == certified => return None,
                 (a, b) if pki::family(a) != pki::family(b) => {
                     "tls: private key type does not match public key type".to_owned()
                 }

@@ -1,13 +1,15 @@
 //! What stored pairs and requests say, read once per version of their object.
 //!
 //! Each controller looks at the same Secret and request several times in one sync, and there are five of them: at the
-//! start of a process with many Certificates, reading X.509 would be most of what it does.
+//! start of a process with many Certificates, reading X.509 would be most of what it does. What is read is kept for as
+//! long as the object is in the cache.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{TLS_CRT, TLS_KEY, data};
-use crate::api::{CertificateRequest, ObjectMeta, Secret};
+use crate::api::{CertificateRequest, Kind, ObjectMeta, Secret};
+use crate::informer::Informers;
 use crate::pki::{self, PkiError};
 use world::PublicKey;
 
@@ -49,15 +51,20 @@ impl Readings {
         self.pairs.get(&secret.metadata, || Pair::read(secret))
     }
 
+    /// Drops what was read of objects that leave the caches of `informers`, from now on.
+    pub(crate) fn follow(self: &Arc<Self>, informers: &Informers) {
+        let pairs = self.clone();
+        informers.on_leaving(Kind::Secret, move |gone| pairs.pairs.forget(&gone.meta().uid));
+        let requests = self.clone();
+        informers
+            .on_leaving(Kind::CertificateRequest, move |gone| requests.requests.forget(&gone.meta().uid));
+    }
+
     /// What a request asks for.
     pub(crate) fn request(&self, request: &CertificateRequest) -> Arc<Asked> {
         self.requests.get(&request.metadata, || pki::request(request.spec.request.as_slice()))
     }
 }
-
-/// How many objects are remembered, which bounds the memory. With more Certificates than these, controllers come by an
-/// object so far apart that it is read again (`benches/RESULTS.md`).
-const LIMIT: usize = 4096;
 
 /// By uid: a resourceVersion and what that version says.
 struct Memo<T>(Mutex<BTreeMap<String, (u64, Arc<T>)>>);
@@ -80,18 +87,24 @@ impl<T> Memo<T> {
         {
             return reading.clone();
         }
-        if known.len() >= LIMIT {
-            known.clear();
-        }
         let reading = Arc::new(read());
         known.insert(of.uid.clone(), (of.resource_version, reading.clone()));
         reading
+    }
+
+    fn forget(&self, uid: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::api::Resource as _;
+    use crate::client::NoDelay;
+    use crate::store::{Names, Store};
 
     fn meta(uid: &str, resource_version: u64) -> ObjectMeta {
         ObjectMeta { uid: uid.into(), resource_version, ..ObjectMeta::default() }
@@ -111,11 +124,26 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_is_bounded() {
-        let memo = Memo::default();
-        for n in 0..3 * LIMIT {
-            memo.get(&meta(&n.to_string(), 1), || n);
-        }
-        assert!(memo.0.lock().unwrap().len() <= LIMIT);
+    fn what_was_read_goes_with_its_object() {
+        let run = world::sim::run(world::sim::Config::default(), |world| async move {
+            let store = Store::new(&world, Names::new(world.rng("names"), BTreeMap::new()), 1);
+            let readings = Arc::new(Readings::default());
+            let informers = Informers::new(&world, &store, Arc::new(NoDelay));
+            readings.follow(&informers);
+            let secrets = informers.lister::<Secret>();
+            informers.start();
+            let mut secret = Secret::default();
+            (secret.metadata.namespace, secret.metadata.name) = ("default".into(), "tls".into());
+            let key = secret.key();
+            store.create(secret.into()).unwrap();
+            world.sleep(Duration::from_secs(1)).await;
+            readings.pair(&secrets.get(&key).unwrap());
+            let known = || readings.pairs.0.lock().unwrap().len();
+            let before = known();
+            store.delete(Kind::Secret, &key).unwrap();
+            world.sleep(Duration::from_secs(1)).await;
+            (before, known())
+        });
+        assert_eq!(run.unwrap().value, (1, 0));
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use world::PrivateKey;
 
+use super::readings::Readings;
 use super::{
     ANNOTATION_CERTIFICATE_NAME, ANNOTATION_PRIVATE_KEY_SECRET, ANNOTATION_REVISION, CONDITION_ISSUING,
     CONDITION_READY, Caches, NextKey, begin, controller_reference, next_revision, revision_of,
@@ -51,6 +52,7 @@ fn judge(
     request: &CertificateRequest,
     certificate: &Certificate,
     key: &PrivateKey,
+    readings: &Readings,
     compat: &Compat,
 ) -> Verdict {
     match revision_of(request) {
@@ -58,11 +60,12 @@ fn judge(
         Some(revision) if revision != next_revision(certificate) => return Verdict::Ignore,
         Some(_) => {}
     }
-    let csr = match pki::request(request.spec.request.as_slice()) {
-        Err(error) => return Verdict::DeleteUnreadable(error.0),
+    let asked = readings.request(request);
+    let csr = match asked.as_ref() {
+        Err(error) => return Verdict::DeleteUnreadable(error.0.clone()),
         Ok(csr) => csr,
     };
-    match pki::request_violations(&request.spec, &csr, &certificate.spec, compat) {
+    match pki::request_violations(&request.spec, csr, &certificate.spec, compat) {
         Err(error) => return Verdict::DeleteUnreadable(error.0),
         Ok(fields) if !fields.is_empty() => return Verdict::DeleteMismatch(fields),
         Ok(_) => {}
@@ -190,7 +193,8 @@ impl Reconcile for RequestManager {
         };
         let mut kept = 0;
         for request in self.caches.requests.owned_by(&key.namespace, &certificate.metadata.uid) {
-            match judge(&request, &certificate, &private_key, &self.context.compat) {
+            let readings = &self.caches.readings;
+            match judge(&request, &certificate, &private_key, readings, &self.context.compat) {
                 Verdict::Ignore => {}
                 Verdict::Keep => kept += 1,
                 Verdict::Delete => self.delete(&request).await?,

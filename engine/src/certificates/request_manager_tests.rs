@@ -51,7 +51,8 @@ fn what_becomes_of_a_request_that_is_there() {
         let mut request = CertificateRequest::default();
         let csr = |key| pki::make_request(&certificate, key, &V1_21.features).unwrap();
         request.spec.request = csr(&key).into();
-        let verdict = |request: &CertificateRequest| judge(request, &certificate, &key, &V1_21);
+        let verdict =
+            |request: &CertificateRequest| judge(request, &certificate, &key, &Readings::default(), &V1_21);
         assert_eq!(verdict(&request), Verdict::Delete, "no revision");
         let revision = |request: &mut CertificateRequest, text: &str| {
             request.metadata.annotations.insert(ANNOTATION_REVISION.into(), text.into());

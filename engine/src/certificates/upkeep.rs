@@ -88,14 +88,15 @@ pub(super) fn judge(
     compat: &Compat,
     owner_ref: bool,
 ) -> Upkeep {
+    let everything = compat.secret_care == SecretCare::Everything;
+    if everything && (data(secret, TLS_CRT).is_empty() || data(secret, TLS_KEY).is_empty()) {
+        return Upkeep::Nothing;
+    }
     let (managed, pair) = (Managed::of(secret, compat), readings.pair(secret));
     let input = Input { certificate, secret, pair: &pair, compat, owner_ref, managed };
     match compat.secret_care {
         SecretCare::Template => judge_template(&input),
         SecretCare::Everything => {
-            if data(secret, TLS_CRT).is_empty() || data(secret, TLS_KEY).is_empty() {
-                return Upkeep::Nothing;
-            }
             if let Err(error) = &pair.leaf {
                 return Upkeep::Unreadable(format!("Failed getting secret annotations: {error}"));
             }

@@ -68,7 +68,7 @@ impl PrivateKey {
     }
 
     fn from_ec(key: EcKey) -> Self {
-        let public = PublicKey::new(key.algorithm(), key.point());
+        let public = PublicKey::new(key.algorithm(), key.point().to_vec());
         Self::new(Material::Ec { key, fast: None }, public)
     }
 
