@@ -17,6 +17,10 @@ pub struct Rng {
     stream: Arc<Mutex<ChaCha8Rng>>,
 }
 
+/// A place in a stream: the stream's seed, and how many words were drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place([u8; 32], u128);
+
 impl Rng {
     /// The root of all streams of a run.
     pub fn from_seed(seed: u64) -> Self {
@@ -47,6 +51,16 @@ impl Rng {
         let mut out = [0; N];
         self.fill(&mut out);
         out
+    }
+
+    /// Where the stream is: what is drawn from here on is a function of this.
+    pub(crate) fn place(&self) -> Place {
+        Place(self.seed, self.stream.lock().unwrap_or_else(PoisonError::into_inner).get_word_pos())
+    }
+
+    /// Goes on from a place of this very stream.
+    pub(crate) fn go_to(&self, place: Place) {
+        self.stream.lock().unwrap_or_else(PoisonError::into_inner).set_word_pos(place.1);
     }
 
     /// The next 64 bits.

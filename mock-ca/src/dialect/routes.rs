@@ -40,6 +40,28 @@ pub enum Endpoint {
     Issuance,
 }
 
+impl Endpoint {
+    /// All of them.
+    pub const ALL: [Endpoint; 16] = [
+        Endpoint::Directory,
+        Endpoint::NewNonce,
+        Endpoint::NewAccount,
+        Endpoint::Account,
+        Endpoint::OrdersList,
+        Endpoint::NewOrder,
+        Endpoint::Order,
+        Endpoint::NewAuthz,
+        Endpoint::Authorization,
+        Endpoint::Challenge,
+        Endpoint::Finalize,
+        Endpoint::Certificate,
+        Endpoint::RenewalInfo,
+        Endpoint::RevokeCert,
+        Endpoint::KeyChange,
+        Endpoint::Issuance,
+    ];
+}
+
 /// Who may send a request, as its JWS says (RFC 8555 section 6.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signer {

@@ -106,15 +106,13 @@ pub enum Event {
         /// Thumbprint of its key.
         thumbprint: String,
     },
-    /// A limit was counted against, or was found to be used up.
+    /// A limit has refused a request.
     RateLimited {
         /// The limit.
         limit: String,
         /// Whose bucket of it: an address, an account, a name.
         bucket: String,
-        /// Whether the request was refused.
-        refused: bool,
-        /// When the bucket has room again.
+        /// When the bucket has room again; nothing for a pause, which does not end by itself.
         #[serde(skip_serializing_if = "Option::is_none")]
         retry_at: Option<Timestamp>,
     },

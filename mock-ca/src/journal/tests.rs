@@ -139,7 +139,7 @@ fn names_are_those_of_the_json() {
         hit("x"),
         Event::Draw { what: text(), value: text() },
         Event::AccountCreated { account: 1, thumbprint: text() },
-        Event::RateLimited { limit: text(), bucket: text(), refused: true, retry_at: Some(at) },
+        Event::RateLimited { limit: text(), bucket: text(), retry_at: Some(at) },
         Event::ClockMoved { from: at, to: at },
         Event::FaultsChanged { added: vec![text()], removed: Vec::new() },
         Event::Revoked { serial: text(), code: 1 },

@@ -53,8 +53,9 @@ impl Ca {
     /// What stands in front of the CA answers instead of it when an address asks too often.
     fn load_balancer(&self, endpoint: Endpoint, incoming: &Incoming) -> Option<Reply> {
         let (class, peer) = (EndpointClass::of(endpoint)?, incoming.peer?);
-        let denied = self.state().limits.request(self.0.world.now(), class, peer).err()?;
-        Some(Reply::denied(&denied, self.dialect()))
+        let now = self.0.world.now();
+        let denied = self.state().limits.request(now, class, peer).err()?;
+        Some(Reply::denied(&denied, self.dialect(), now))
     }
 
     pub(super) async fn handle_unknown(self, request: Request) -> Response {

@@ -88,7 +88,7 @@ pub(crate) fn create(call: &mut Call<'_>, who: &mut Option<u64>) -> Result<Reply
     if let Some(peer) = call.incoming.peer
         && let Err(denied) = call.state.limits.new_account(call.now, peer)
     {
-        return Ok(Reply::denied(&denied, call.dialect()));
+        return Ok(Reply::denied(&denied, call.dialect(), call.now));
     }
     let key = Arc::unwrap_or_clone(key);
     let thumbprint = key.thumbprint();

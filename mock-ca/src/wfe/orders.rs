@@ -92,7 +92,7 @@ pub(crate) fn create(call: &mut Call<'_>) -> Result<Reply, Problem> {
     })?;
     let config = call.ca.config();
     if let Err(denied) = limited::check_paused(&call.state.limits, account, &identifiers, call.now) {
-        return Ok(Reply::denied(&denied, call.dialect()));
+        return Ok(Reply::denied(&denied, call.dialect(), call.now));
     }
     let replaces = request.replaces.filter(|id| !id.is_empty());
     let replaces = match replaces {
@@ -112,7 +112,7 @@ pub(crate) fn create(call: &mut Call<'_>) -> Result<Reply, Problem> {
     let subject = Subject { account, identifiers: &identifiers, replaces: replaces.as_deref() };
     let receipt = match limited::new_order(&mut state.limits, &state.db, config, subject, call.now) {
         Ok(receipt) => receipt,
-        Err(denied) => return Ok(Reply::denied(&denied, call.dialect())),
+        Err(denied) => return Ok(Reply::denied(&denied, call.dialect(), call.now)),
     };
     if let Err(problem) = check_terms(call, profile.as_deref(), &identifiers) {
         call.state.limits.refund(call.now, receipt);

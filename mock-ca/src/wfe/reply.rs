@@ -146,12 +146,17 @@ impl Reply {
     }
 
     /// A rate limit refuses.
-    pub(crate) fn denied(denied: &Denied, dialect: &Dialect) -> Self {
+    pub(crate) fn denied(denied: &Denied, dialect: &Dialect, now: Timestamp) -> Self {
         let mut reply = Self::problem(&denied.problem, dialect);
         for (name, value) in &denied.headers {
             reply.header(name, value.clone());
         }
         reply.reason = denied.reason();
+        reply.events.push(Event::RateLimited {
+            limit: denied.bucket.limit().to_string(),
+            bucket: denied.bucket.key(),
+            retry_at: denied.retry_in.map(|wait| now + wait),
+        });
         reply
     }
 

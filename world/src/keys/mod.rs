@@ -7,6 +7,7 @@
 
 mod ec;
 mod jwk;
+mod made;
 mod pem;
 mod private;
 mod public;
@@ -104,7 +105,10 @@ impl Keys {
     /// # Errors
     /// [`KeyError::Size`] for an RSA size that is not offered.
     pub fn generate(&self, algorithm: KeyAlgorithm) -> Result<PrivateKey, KeyError> {
-        Ok(self.adopt(PrivateKey::generate(&self.rng, algorithm)?))
+        match algorithm {
+            KeyAlgorithm::Rsa(bits) if !self.fast => made::rsa(&self.rng, bits),
+            _ => Ok(self.adopt(PrivateKey::generate(&self.rng, algorithm)?)),
+        }
     }
 
     /// A key from elsewhere (a file, a Secret), that signs from now on as those do that are made here: fast
