@@ -6,6 +6,7 @@
 /// Every place, and what is computed there.
 pub const PLACES: &[(&str, &str)] = &[
     ("certificates-trigger/timer", "the process gets to a renewal timer that has fired"),
+    ("certificates/timer", "the process of 0.2 or 0.5 gets to a renewal timer that has fired"),
     ("certificates-readiness/timer", "the process gets to a timer of renewal information that has fired"),
     (
         "certificates-trigger/issue",

@@ -154,10 +154,8 @@ pub struct ChallengeSpec {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ChallengeStatus {
     /// Whether the scheduler let it start.
-    #[serde(skip_serializing_if = "omit")]
     pub processing: bool,
     /// Whether the solver's objects are in place.
-    #[serde(skip_serializing_if = "omit")]
     pub presented: bool,
     /// When they were put in place (1.21 on).
     #[serde(skip_serializing_if = "omit")]

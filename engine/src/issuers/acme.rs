@@ -274,7 +274,9 @@ impl<R: AnyIssuer> SetUp<'_, R> {
             let text = format!("Failed to register ACME account: {why}");
             Box::new(Setup::not_ready(NOT_REGISTERED, text.clone()).retried(text))
         };
-        let keys = self.context.world.keys(&format!("acme account key {secret_key}"));
+        // A key that is lost is not made again.
+        let now = self.context.world.monotonic().nanos();
+        let keys = self.context.world.keys(&format!("acme account key {secret_key} {now}"));
         let key = keys.generate(KeyAlgorithm::Rsa(2048)).map_err(|e| failed(e.to_string()))?;
         let mut secret = Secret::default();
         secret.metadata.name = secret_key.name;

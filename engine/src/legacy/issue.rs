@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use world::PrivateKey;
 
-use super::{Legacy, common_name, dns_names, log, status};
+use super::{Legacy, Need, common_name, dns_names, log, need, status};
 use crate::acme::AcmeError;
 use crate::api::{Certificate, ConditionStatus, ObjectMeta, Resource as _, Secret, State};
 use crate::certificates::{TLS_CRT, TLS_KEY, data, target_key};
@@ -166,7 +166,9 @@ impl Legacy {
                 Err(error) => return Err(self.finalize_failed(certificate, &error)),
             }
         };
+        let pem: String = chain.iter().map(|der| world::keys::pem_encode("CERTIFICATE", der)).collect();
         if self.which == OneController::V0_5 {
+            self.check_obtained(certificate, &private, pem.as_bytes())?;
             let text = "Obtained certificate from ACME server";
             self.context.recorder.normal(certificate, "CertObtained", text);
         }
@@ -174,8 +176,30 @@ impl Legacy {
         let (alt, url) = (names.join(" "), &order.url);
         let text = format!("successfully {how} certificate: cn={common_name:?} altNames=[{alt}] url={url:?}");
         self.log.say(log::OBTAINED, text);
-        let pem: String = chain.iter().map(|der| world::keys::pem_encode("CERTIFICATE", der)).collect();
         Ok((pki::encode_key(&private, &certificate.spec), pem.into_bytes()))
+    }
+
+    /// The order of the last issuance is still in the status, and gives the old certificate again: one that is near its
+    /// end, for another key or for other names is followed by a new order (0.5).
+    fn check_obtained(&self, certificate: &mut Certificate, key: &PrivateKey, pem: &[u8]) -> SyncResult {
+        let leaf = pki::leaf(pem)
+            .map_err(|e| SyncError::Other(format!("failed to parse returned x509 certificate: {e}")))?;
+        let (names, now) = (dns_names(certificate), self.context.world.now());
+        let stored = Some((&leaf.names, leaf.not_after));
+        let (told, why) = match need(stored, &common_name(certificate), &names, now) {
+            Need::Renew => {
+                status(certificate).order_url.clear();
+                let text = "triggering new order creation as existing order's certificate is nearing expiry";
+                return Err(SyncError::other(text));
+            }
+            _ if leaf.public_key != *key.public() => ("lost TLS private key", "lost private key"),
+            Need::Issue => ("change in common name", "change in common name"),
+            Need::Nothing => return Ok(()),
+        };
+        status(certificate).order_url.clear();
+        self.not_ready(certificate, "IssueError", format!("Creating new order due to {told}"), false);
+        let text = format!("marking certificate as failed to trigger a new order to be created due to {why}");
+        Err(SyncError::Other(text))
     }
 
     /// The CA refused the CSR: a new order is made next time.

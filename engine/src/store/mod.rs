@@ -202,12 +202,16 @@ impl Store {
     }
 
     /// Puts an object in as it is, status and times included, as a restored backup would: what a scenario is
-    /// given. It gets a resourceVersion, and a uid and creation time if it has none.
+    /// given. It gets a resourceVersion, a uid and creation time if it has none, and the defaults that an API server reads
+    /// into what it has stored.
     ///
     /// # Errors
     /// [`ApiError::AlreadyExists`].
     pub fn restore(&self, object: Object) -> Result<Object, ApiError> {
-        self.insert(object)
+        self.insert(match &self.admission {
+            Some(admission) => admission.defaulted(object),
+            None => object,
+        })
     }
 
     /// Creates an object. The server sets name (from `generateName`), uid, creation time and resourceVersion,
