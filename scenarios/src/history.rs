@@ -43,6 +43,11 @@ impl History {
         self.start
     }
 
+    /// Every write, with its time.
+    pub fn changes(&self) -> impl Iterator<Item = (Timestamp, &Change)> {
+        self.changes.iter().map(|change| (self.start + change.at.since(Instant::default()), change))
+    }
+
     /// All that was stored at a time; what was committed at that very instant is there.
     pub fn at(&self, time: Timestamp) -> Stored {
         let end = Instant::default() + time.since(self.start);

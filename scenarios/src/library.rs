@@ -56,6 +56,11 @@ impl Library {
         Err(LibraryError::NoLibrary("scenarios/library".to_owned()))
     }
 
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.0
+    }
+
     /// The names of its scenarios, sorted.
     pub fn names(&self) -> Vec<String> {
         let entries = std::fs::read_dir(&self.0).into_iter().flatten().filter_map(Result::ok);
@@ -70,7 +75,7 @@ impl Library {
     /// # Errors
     /// [`LibraryError`].
     pub fn load(&self, name: &str) -> Result<Loaded, LibraryError> {
-        self.load_by(name, script::load)
+        self.load_by(name, false)
     }
 
     /// Loads a scenario as [`Library::load`] does, and mends the mistakes of its manifests.
@@ -78,20 +83,16 @@ impl Library {
     /// # Errors
     /// [`LibraryError`].
     pub fn load_leniently(&self, name: &str) -> Result<Loaded, LibraryError> {
-        self.load_by(name, script::load_leniently)
+        self.load_by(name, true)
     }
 
-    fn load_by(
-        &self,
-        name: &str,
-        load: fn(&Path) -> Result<Loaded, ScriptError>,
-    ) -> Result<Loaded, LibraryError> {
+    fn load_by(&self, name: &str, lenient: bool) -> Result<Loaded, LibraryError> {
         let names = self.names();
         if names.iter().any(|n| n == name) {
-            return Ok(load(&self.0.join(name))?);
+            return Ok(script::load(&self.0.join(name), Some(&self.0), lenient)?);
         }
         if Path::new(name).join("scenario.yaml").is_file() {
-            return Ok(load(Path::new(name))?);
+            return Ok(script::load(Path::new(name), Some(&self.0), lenient)?);
         }
         let help = match script::nearest(name, names.iter().map(String::as_str)) {
             Some(near) => format!("did you mean {near:?}?"),

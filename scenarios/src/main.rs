@@ -9,8 +9,10 @@ use reports::{Outcome, RunRecord};
 use scenarios::history;
 use scenarios::issue::{self, IssueArgs};
 use scenarios::library::Library;
-use scenarios::runner;
+use scenarios::runner::{self, Options, Whole};
 use scenarios::script::Loaded;
+use scenarios::template;
+use scenarios::workshop::on_all_processors;
 use world::real::Stopwatch;
 
 /// Rehearse certificate issuance before production does.
@@ -30,7 +32,11 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// List the scenarios: name and what happens.
-    List,
+    List {
+        /// As a table in Markdown, with the failures that they show, their release and their source.
+        #[arg(long)]
+        long: bool,
+    },
     /// Run scenarios and hold them against what they expect.
     Run {
         /// Which (all when none is named); a path names a folder outside of the library.
@@ -38,8 +44,18 @@ enum Command {
         #[command(flatten)]
         vary: Vary,
         /// Print the records of the runs as JSON lines, and nothing else.
-        #[arg(long)]
+        #[arg(long, conflicts_with = "explain")]
         json: bool,
+        /// Tell the story of each run: what was injected, what the engine saw, when it healed, what it cost.
+        #[arg(long)]
+        explain: bool,
+    },
+    /// Print the JSON Schema of scenario.yaml, for editors.
+    Schema,
+    /// Make a scenario from a template.
+    New {
+        /// Its name, which says what one sees.
+        name: String,
     },
     /// Print the log of one run, and nothing else.
     Replay {
@@ -122,11 +138,29 @@ fn command(cli: Cli) -> miette::Result<bool> {
     if let Command::Issue(args) = &cli.command {
         return Ok(issue::run(args, cli.lenient, say)?);
     }
+    if let Command::Schema = &cli.command {
+        say(&format!("{:#}\n", scenarios::schema::scenario()));
+        return Ok(true);
+    }
     let library = Library::open(cli.library.as_deref())?;
     match cli.command {
-        // It needs no library.
-        Command::Issue(_) => Ok(true),
-        Command::List => {
+        // They need no library.
+        Command::Issue(_) | Command::Schema => Ok(true),
+        Command::List { long: true } => {
+            let mut table =
+                String::from("| scenario | shows | release | what happens | from |\n|---|---|---|---|---|\n");
+            for name in library.names() {
+                let script = library.load(&name)?.scenario;
+                let (shows, release) = (script.failures.join(" "), &script.engine.compat);
+                table.push_str(&format!(
+                    "| {name} | {shows} | {release} | {} | {} |\n",
+                    script.title, script.source
+                ));
+            }
+            say(&table);
+            Ok(true)
+        }
+        Command::List { long: false } => {
             for name in library.names() {
                 say(&format!("{name:<24} {}\n", library.load(&name)?.scenario.title));
             }
@@ -154,7 +188,18 @@ fn command(cli: Cli) -> miette::Result<bool> {
             say(&described(&loaded, &subject, at.as_deref(), &vary)?);
             Ok(true)
         }
-        Command::Run { names, vary, json } => run(&library, names, &vary, json, cli.lenient),
+        Command::New { name } => {
+            let folder = template::new(library.folder(), &name)?;
+            say(&format!(
+                "{}\n`rehearse run {name}` runs it; docs/scenarios.md teaches the language.\n",
+                folder.display()
+            ));
+            Ok(true)
+        }
+        Command::Run { names, vary, json, explain } => {
+            let how = if json { Printed::Json } else { if explain { Printed::Story } else { Printed::Line } };
+            run(&library, names, &vary, how, cli.lenient)
+        }
     }
 }
 
@@ -194,28 +239,46 @@ fn described(
     Ok(stored.describe(stored.find(kind, subject.namespace, subject.name)?))
 }
 
+/// What is printed of each run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Printed {
+    Line,
+    Json,
+    Story,
+}
+
 fn run(
     library: &Library,
     names: Vec<String>,
     vary: &Vary,
-    json: bool,
+    printed: Printed,
     lenient: bool,
 ) -> miette::Result<bool> {
     let names = if names.is_empty() { library.names() } else { names };
     // All of them are loaded first: a mistake in the last one shows before the first one runs.
     let loaded = names.iter().map(|n| load(library, n, lenient)).collect::<Result<Vec<_>, _>>()?;
-    let mut records: Vec<RunRecord> = Vec::new();
-    for scenario in &loaded {
+    let options = Options { seed: vary.seed, overrides: vary.set.clone(), ..Options::default() };
+    let ran = on_all_processors(&loaded, |scenario| {
         let watch = Stopwatch::start();
-        let record = runner::run(scenario, vary.seed, &vary.set)?;
-        if json {
-            say(&format!("{}\n", serde_json::to_string(&record).map_err(|e| miette::miette!("{e}"))?));
-        } else {
-            say(&format!("{}\n{}", reports::line(&record, watch.elapsed()), reports::differences(&record)));
+        runner::run_whole(scenario, &options).map(|whole| (whole, watch.elapsed()))
+    });
+    let mut records: Vec<RunRecord> = Vec::new();
+    for (scenario, ran) in loaded.iter().zip(ran) {
+        let (Whole { record, evidence, .. }, wall) = ran?;
+        match (printed, &evidence) {
+            (Printed::Json, _) => {
+                say(&format!("{}\n", serde_json::to_string(&record).map_err(|e| miette::miette!("{e}"))?));
+            }
+            (Printed::Story, Some(evidence)) => {
+                let script = scenarios::script::apply(&scenario.scenario, &vary.set)?;
+                let story = scenarios::story::story(&script, &record, evidence);
+                say(&format!("{}\n{story}{}\n", reports::line(&record, wall), reports::differences(&record)));
+            }
+            _ => say(&format!("{}\n{}", reports::line(&record, wall), reports::differences(&record))),
         }
         records.push(record);
     }
-    if !json {
+    if printed != Printed::Json {
         say(&format!("{}\n", reports::summary(&records)));
     }
     Ok(records.iter().all(|r| r.outcome == Outcome::Passed))

@@ -14,19 +14,23 @@ use engine::log::{Memory, render};
 use engine::store::{Names, Store};
 use mock_ca::ca::WebIdentity;
 use mock_dns::provider::Provider;
-use reports::{Counts, LogLine, Outcome, RunRecord, SCHEMA};
+use reports::{Counts, Difference, LogLine, Outcome, RunRecord, SCHEMA};
 use world::http::serve;
-use world::net::LinkRule;
+use world::net::{self, LinkRule};
 use world::sim::{self, Finished, Stopped};
 use world::tls::{Acceptor, Identity};
 use world::{Tape, Trace, WallClock, World};
 
+use crate::actors::{self, Doings};
 use crate::backends::vault::Vault;
 use crate::backends::venafi::Venafi;
 use crate::cluster::{self, ClusterTiming, external, pinned_names};
+use crate::evidence::{CaFacts, Evidence, endpoint_name};
 use crate::history::{History, Recording};
-use crate::script::{self, ClockStep, Loaded, Missing, OverrideError, ProviderApi, Scenario, account_key};
-use crate::{expect, processes};
+use crate::script::{
+    self, ClockStep, Link, Loaded, Missing, OverrideError, ProviderApi, Scenario, Verdict, account_key,
+};
+use crate::{expect, invariants, processes};
 
 /// What to vary of a run.
 #[derive(Debug, Clone, Default)]
@@ -74,8 +78,8 @@ pub struct Whole {
     pub trace: Option<Trace>,
     /// What is in the API server at the end; nothing when the run was stopped.
     pub objects: Vec<engine::api::Object>,
-    /// What was written to it, if that was kept.
-    pub history: Option<History>,
+    /// What was written to it, logged and done, each with its time, if that was kept.
+    pub evidence: Option<Evidence>,
 }
 
 /// Runs a scenario; also returns the trace (`None` when the run was stopped).
@@ -99,26 +103,45 @@ pub fn run_whole(loaded: &Loaded, options: &Options) -> Result<Whole, RunError> 
 /// # Errors
 /// As [`run`].
 pub fn history(loaded: &Loaded, options: &Options) -> Result<(RunRecord, Option<History>), RunError> {
-    run_keeping(loaded, options, true).map(|whole| (whole.record, whole.history))
+    let whole = run_keeping(loaded, options, true)?;
+    Ok((whole.record, whole.evidence.map(|evidence| evidence.history)))
 }
 
 fn run_keeping(loaded: &Loaded, options: &Options, keep: bool) -> Result<Whole, RunError> {
+    // What is made in code, of any size, is measured by who made it.
+    let keep = keep || !loaded.folder.as_os_str().is_empty();
     let (scenario, ran) = go(loaded, options, keep)?;
-    Ok(match ran {
-        Ok(mut finished) => {
-            let trace = finished.trace.clone();
-            let objects = finished.value.as_ref().map(|(remains, _)| remains.store.all()).unwrap_or_default();
-            let kept = finished.value.as_mut().ok().and_then(|(_, history)| history.take());
-            let history = kept.map(|kept| kept.finish(scenario.clock.start));
-            let record = record(loaded, &scenario, options, finished);
-            Whole { record, trace: Some(trace), objects, history }
-        }
+    let finished = match ran {
+        Ok(finished) => finished,
         Err(stopped) => {
             let outcome = Outcome::Stopped { report: stopped.to_string() };
             let record = empty_record(loaded, options, outcome, stopped.elapsed);
-            Whole { record, trace: None, objects: Vec::new(), history: None }
+            return Ok(Whole { record, trace: None, objects: Vec::new(), evidence: None });
         }
-    })
+    };
+    let (trace, elapsed) = (finished.trace.clone(), finished.elapsed);
+    let (remains, recording) = match finished.value {
+        Ok(value) => value,
+        Err(report) => {
+            let record = empty_record(loaded, options, Outcome::Stopped { report }, elapsed);
+            return Ok(Whole { record, trace: Some(trace), objects: Vec::new(), evidence: None });
+        }
+    };
+    let objects = remains.store.all();
+    let history = recording.map(|kept| kept.finish(scenario.clock.start));
+    let evidence = history.map(|history| evidence(&remains, &scenario, elapsed, history));
+    let judged = judged(loaded, &scenario, &remains, evidence.as_ref());
+    let outcome = match judged.differences {
+        differences if differences.is_empty() => Outcome::Passed,
+        differences => Outcome::Differs { differences },
+    };
+    let record = RunRecord {
+        fingerprint: trace.fingerprint(),
+        counts: counts(&remains),
+        log: judged.log,
+        ..empty_record(loaded, options, outcome, elapsed)
+    };
+    Ok(Whole { record, trace: Some(trace), objects, evidence })
 }
 
 /// Runs a scenario; returns what is left at its end, to be looked at.
@@ -179,6 +202,8 @@ pub struct Remains {
     /// The DNS providers, in the order of the script.
     pub providers: Vec<Provider>,
     starts: Arc<AtomicU64>,
+    facts: CaFacts,
+    doings: Doings,
 }
 
 /// Sets the world up, lets it run until the script's end.
@@ -223,6 +248,10 @@ async fn set_up(
     let served = dns(world, scenario).await?;
     let nameserver = served.at;
     let ca = ca(world, scenario, objects, nameserver).await?;
+    let facts = CaFacts::default();
+    if let Some(ca) = ca.as_ref().filter(|_| keep_history) {
+        facts.follow(ca);
+    }
     backends(world, &store, scenario).await?;
     cluster::start(world, &store, &scenario.cluster, nameserver)
         .await
@@ -237,7 +266,8 @@ async fn set_up(
     };
     let starts = processes::start(world, &scenario.engine, scenario.clock.start, launch)?;
     let (dns, providers) = (served.dns, served.providers);
-    Ok((Remains { store, log, timing, ca, dns, providers, starts }, history))
+    let doings = actors::start(world, &store, dns.as_ref(), scenario);
+    Ok((Remains { store, log, timing, ca, dns, providers, starts, facts, doings }, history))
 }
 
 fn network(world: &World, scenario: &Scenario) {
@@ -245,20 +275,25 @@ fn network(world: &World, scenario: &Scenario) {
     for (name, addresses) in &scenario.hosts {
         net.add_host(name, addresses.iter().copied());
     }
-    net.set_rules(
-        scenario
-            .links
-            .iter()
-            .map(|link| LinkRule {
-                from: link.from.clone(),
-                to: link.to.clone(),
-                port: link.port,
-                latency: link.latency.nth(0),
-                loss_permille: link.loss_permille,
-                ..LinkRule::default()
-            })
-            .collect(),
-    );
+    net.set_rules(link_rules(&scenario.links));
+}
+
+/// Links as the network takes them.
+pub(crate) fn link_rules(links: &[Link]) -> Vec<LinkRule> {
+    let rule = |link: &Link| LinkRule {
+        from: link.from.clone(),
+        to: link.to.clone(),
+        port: link.port,
+        latency: link.latency.nth(0),
+        loss_permille: link.loss_permille,
+        verdict: match link.verdict {
+            Verdict::Pass => net::Verdict::Pass,
+            Verdict::Refuse => net::Verdict::Refuse,
+            Verdict::BlackHole => net::Verdict::BlackHole,
+            Verdict::ResetAfter(bytes) => net::Verdict::ResetAfter(bytes),
+        },
+    };
+    links.iter().map(rule).collect()
 }
 
 /// The DNS of a world.
@@ -415,21 +450,48 @@ fn empty_record(loaded: &Loaded, options: &Options, outcome: Outcome, elapsed: D
     }
 }
 
-fn record(
-    loaded: &Loaded,
-    scenario: &Scenario,
-    options: &Options,
-    finished: Finished<Result<(Remains, Option<Recording>), String>>,
-) -> RunRecord {
-    let fingerprint = finished.trace.fingerprint();
-    let remains = match finished.value {
-        Ok((remains, _)) => remains,
-        Err(report) => return empty_record(loaded, options, Outcome::Stopped { report }, finished.elapsed),
-    };
+/// All that is left of a run, with its times.
+fn evidence(remains: &Remains, scenario: &Scenario, elapsed: Duration, history: History) -> Evidence {
+    let log = remains.log.entries().into_iter().map(|e| (e.at, render(&e, 1)));
+    let audits = remains.providers.iter().flat_map(Provider::audit);
+    let mut records = Vec::new();
+    for zone in remains.dns.iter().flat_map(mock_dns::Dns::zones) {
+        let all = remains.dns.as_ref().and_then(|dns| dns.records(&zone)).unwrap_or_default();
+        let given =
+            scenario.dns.zones.iter().filter(|z| z.name.trim_end_matches('.') == zone.trim_end_matches('.'));
+        let given: Vec<_> = given.flat_map(|z| &z.records).collect();
+        for record in
+            all.into_iter().filter(|r| r.kind.to_string() == "TXT" && r.name.contains("_acme-challenge"))
+        {
+            let own = given.iter().any(|g| g.kind == record.kind && g.value == record.value);
+            if !own {
+                records.push((record.name, record.value));
+            }
+        }
+    }
+    Evidence {
+        start: scenario.clock.start,
+        end: scenario.clock.start + elapsed,
+        history,
+        log: log.collect(),
+        ca: remains.facts.all(),
+        provider: audits.map(|entry| (entry.at, entry.to_string())).collect(),
+        actions: remains.doings.actions(),
+        records,
+    }
+}
+
+/// The log that counts, and all that is not as the script says.
+struct Judged {
+    log: Vec<LogLine>,
+    differences: Vec<Difference>,
+}
+
+fn judged(loaded: &Loaded, scenario: &Scenario, remains: &Remains, evidence: Option<&Evidence>) -> Judged {
     let entries =
         remains.log.entries().into_iter().filter(|e| scenario.log.since.is_none_or(|since| e.at >= since));
     let log: Vec<LogLine> = entries.map(|e| LogLine { at: e.at.to_string(), text: render(&e, 1) }).collect();
-    let mut differences = Vec::new();
+    let mut differences = remains.doings.differences();
     if let Some(expected) = &loaded.expected_log {
         let lines: Vec<String> = log.iter().map(|l| l.text.clone()).collect();
         differences.extend(expect::log(expected, scenario.expect.elided, &lines));
@@ -437,13 +499,11 @@ fn record(
     differences.extend(expect::objects(&scenario.expect, |kind, key| {
         script::kind(kind).and_then(|kind| remains.store.get(kind, key))
     }));
-    let outcome = if differences.is_empty() { Outcome::Passed } else { Outcome::Differs { differences } };
-    RunRecord {
-        fingerprint,
-        counts: counts(&remains),
-        log,
-        ..empty_record(loaded, options, outcome, finished.elapsed)
+    if let Some(evidence) = evidence {
+        differences.extend(expect::checks(&scenario.expect.checks, evidence));
+        differences.extend(invariants::check(evidence, &scenario.expect.breaks));
     }
+    Judged { log, differences }
 }
 
 fn counts(remains: &Remains) -> Counts {
@@ -457,8 +517,7 @@ fn counts(remains: &Remains) -> Counts {
     if let Some(ca) = &remains.ca {
         counts.certificates = ca.issued().len() as u64;
         for (endpoint, requests) in ca.journal().counters().endpoints {
-            let name = serde_json::to_value(endpoint).ok().and_then(|v| v.as_str().map(str::to_owned));
-            counts.ca_requests.insert(name.unwrap_or_default(), requests);
+            counts.ca_requests.insert(endpoint_name(endpoint), requests);
         }
     }
     counts

@@ -27,6 +27,8 @@ mod orders;
 mod processes;
 mod rancher_renewal;
 mod requests;
+mod schema;
+mod scripts;
 mod self_check;
 mod shims;
 mod throughput;

@@ -187,7 +187,7 @@ fn of_its_time(name: &str, compat: &str, issuer: &str) -> (RunRecord, History) {
     std::fs::write(manifests.join("issuer.yaml"), issuer).unwrap();
     std::fs::write(manifests.join("certificate.yaml"), CERTIFICATE).unwrap();
     let mut loaded = scenario();
-    let old = script::load(&folder).unwrap().objects;
+    let old = script::load(&folder, None, false).unwrap().objects;
     let kinds = [Kind::Issuer, Kind::Certificate];
     assert_eq!(old.len(), kinds.len());
     loaded.objects.retain(|object| !kinds.contains(&object.kind()));
@@ -223,4 +223,16 @@ fn a_way_that_the_issuer_does_not_have_is_refused() {
         let told = record.log.iter().any(|line| line.text.contains(why));
         assert!(told || stored.describe(stored.find(Kind::Certificate, None, "shop").unwrap()).contains(why));
     }
+}
+
+/// 0.5 keeps the order of the last issuance, sees that its certificate is near its end, and makes another.
+#[test]
+fn a_certificate_of_0_5_is_renewed_by_a_new_order() {
+    let overrides =
+        ["ca.config.validity=800h", "until=2018-11-24T00:00:00Z", "expect.checks=[]"].map(str::to_owned);
+    let record = runner::run(&load("describe-tells-of-each-name-verified"), 0, &overrides).unwrap();
+    assert_eq!(record.outcome, reports::Outcome::Passed, "{}", reports::differences(&record));
+    assert_eq!((record.counts.certificates, record.counts.ca_requests["newOrder"]), (2, 2));
+    let why = "triggering new order creation as existing order's certificate is nearing expiry";
+    assert!(record.log.iter().any(|line| line.text.contains(why)));
 }

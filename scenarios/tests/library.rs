@@ -1,17 +1,64 @@
-//! Every scenario of the library passes, and says where it comes from and why it happens.
+//! Every scenario of the library passes, says where it comes from and why it happens, and does not pass without its cause.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-use crate::common::{library, run};
-use reports::Outcome;
+use crate::common::library;
+use reports::{Outcome, RunRecord};
+use scenarios::runner;
+use scenarios::script::Loaded;
+use scenarios::workshop::{on_all_processors, on_processors};
+
+fn all() -> Vec<Loaded> {
+    let library = library();
+    library.names().iter().map(|name| library.load(name).unwrap()).collect()
+}
+
+fn run(loaded: &Loaded, set: &[String]) -> RunRecord {
+    runner::run(loaded, 0, set).unwrap()
+}
 
 #[test]
 fn every_scenario_passes() {
-    let names = library().names();
-    assert!(names.iter().any(|n| n == "rancher-renewal"), "{names:?}");
-    for name in names {
-        let record = run(&name, &[]);
-        assert_eq!(record.outcome, Outcome::Passed, "{name}\n{}", reports::differences(&record));
-        let scenario = library().load(&name).unwrap().scenario;
-        assert!(!scenario.cause.is_empty() && !scenario.source.is_empty(), "{name}");
+    let failed = on_all_processors(&all(), |loaded| {
+        let record = run(loaded, &[]);
+        let passed = record.outcome == Outcome::Passed;
+        (!passed).then(|| format!("{}\n{}{:?}", loaded.name, reports::differences(&record), record.outcome))
+    });
+    let failed: Vec<String> = failed.into_iter().flatten().collect();
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+/// Each run is a world of its own: how many run beside it changes nothing of it.
+#[test]
+fn fingerprints_do_not_depend_on_how_many_run_at_once() {
+    let all = all();
+    let fingerprints = |workers| on_processors(workers, &all, |loaded| run(loaded, &[]).fingerprint);
+    let one = fingerprints(1);
+    assert!(one.iter().all(|fingerprint| !fingerprint.is_empty()));
+    assert_eq!(one, fingerprints(2));
+}
+
+/// An ablation takes the cause away, and what it caused goes with it. A run that is stopped proves nothing.
+#[test]
+fn no_scenario_passes_without_its_cause() {
+    let all = all();
+    let ablations: Vec<_> =
+        all.iter().flat_map(|l| l.scenario.ablations.iter().map(move |a| (l, a))).collect();
+    let passed = on_all_processors(&ablations, |(loaded, ablation)| {
+        let differs = matches!(run(loaded, &ablation.set).outcome, Outcome::Differs { .. });
+        (!differs).then(|| format!("{} without {}", loaded.name, ablation.without))
+    });
+    assert_eq!(passed.into_iter().flatten().collect::<Vec<_>>(), [] as [String; 0]);
+}
+
+#[test]
+fn every_scenario_says_where_it_comes_from_and_what_proves_its_cause() {
+    // Their ablations are tests of their own, line by line; and of those where nothing is wrong, what would be.
+    const ELSEWHERE: &[&str] = &["rancher-renewal", "first-issuance", "dnspod-wildcard"];
+    for loaded in all() {
+        let (name, script) = (&loaded.name, &loaded.scenario);
+        assert!(!script.cause.is_empty() && !script.source.is_empty(), "{name}");
+        assert!(!script.ablations.is_empty() || ELSEWHERE.contains(&name.as_str()), "{name} has no ablation");
+        let known = |failure: &String| failure.strip_prefix('F').is_some_and(|n| n.parse::<u8>().is_ok());
+        assert!(script.failures.iter().all(known), "{name}: {:?}", script.failures);
     }
 }

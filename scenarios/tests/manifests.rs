@@ -30,14 +30,14 @@ fn solvers(loaded: &script::Loaded) -> usize {
 #[test]
 fn a_release_refuses_manifests_that_it_does_not_serve() {
     let folder = folder("refused", "engine: {compat: v1_7}", ISSUER);
-    let error = script::load(&folder).unwrap_err();
+    let error = script::load(&folder, None, false).unwrap_err();
     assert_eq!(error.to_string(), r#"no matches for kind "Issuer" in version "certmanager.k8s.io/v1alpha1""#);
 }
 
 #[test]
 fn a_release_of_its_time_takes_them_as_they_are() {
     let folder = folder("served", "engine: {compat: v0_5}", ISSUER);
-    let loaded = script::load(&folder).unwrap();
+    let loaded = script::load(&folder, None, false).unwrap();
     // Its controller reads the configuration of the domains itself.
     assert_eq!(solvers(&loaded), 1);
     assert_eq!(acme_config(loaded.objects[1].meta()).unwrap().config[0].domains.len(), 2);
@@ -47,20 +47,20 @@ fn a_release_of_its_time_takes_them_as_they_are() {
 fn mistakes_are_mended_when_the_script_or_the_command_says_so() {
     let wrong = ISSUER.replace("server:", "srver:");
     let folder = folder("lenient", "engine: {compat: v1_7}", &wrong);
-    let loaded = script::load_leniently(&folder).unwrap();
+    let loaded = script::load(&folder, None, true).unwrap();
     let told: Vec<&str> =
         loaded.repairs.iter().map(|repair| repair.rsplit('/').next().unwrap_or_default()).collect();
     assert!(told.contains(&"a.yaml:6:5: `srver` is read as `server`"), "{told:?}");
     assert_eq!(solvers(&loaded), 2);
     let folder = self::folder("lenient-script", "engine: {compat: v1_7}\nmanifests: {lenient: true}", &wrong);
-    assert_eq!(script::load(&folder).unwrap().objects, loaded.objects);
+    assert_eq!(script::load(&folder, None, false).unwrap().objects, loaded.objects);
 }
 
 /// The first issuance with an issuer and a Certificate of 2018, under a release of 2022.
 #[test]
 fn a_certificate_of_the_oldest_version_is_issued_by_a_controller_of_v1() {
     let folder = folder("issued", "engine: {compat: v1_7}\nmanifests: {convert: true}", ISSUER);
-    let old = script::load(&folder).unwrap();
+    let old = script::load(&folder, None, false).unwrap();
     let mut loaded = load("first-issuance");
     loaded.expected_log = None;
     loaded.objects.retain(|object| object.get::<Issuer>().is_none() && object.get::<Certificate>().is_none());
@@ -77,7 +77,10 @@ fn annotations_of_the_oldest_group_are_kept_and_mean_nothing_today() {
     let annotated =
         ISSUER.replace("namespace: shop}", "namespace: shop, annotations: {certmanager.k8s.io/x: kept}}");
     let folder = folder("annotated", "engine: {compat: v1_7}\nmanifests: {convert: true}", &annotated);
-    assert_eq!(script::load(&folder).unwrap().objects[0].meta().annotations["certmanager.k8s.io/x"], "kept");
+    assert_eq!(
+        script::load(&folder, None, false).unwrap().objects[0].meta().annotations["certmanager.k8s.io/x"],
+        "kept"
+    );
     let ingress = |name: &str, group: &str| {
         format!(
             "---\napiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {{ name: {name}, namespace: shop, annotations: \

@@ -12,17 +12,24 @@ use engine::api::{Kind, Object, ObjectKey, OwnerReference};
 use engine::store::{Change, ChangeType, Store};
 use world::World;
 
+use crate::script::Durations;
+
 /// The objects that name the owner of a uid.
 type Dependents = BTreeMap<String, BTreeSet<(Kind, ObjectKey)>>;
 
-/// Follows all changes from now on, and looks at all that is there.
-pub(crate) fn start(world: &World, store: &Store) {
+/// Follows all changes from now on, and looks at all that is there. What is due is collected so much later.
+pub(crate) fn start(world: &World, store: &Store, delay: &Durations) {
     let dependents = Arc::new(Mutex::new(Dependents::new()));
+    let delay = delay.nth(0);
     for kind in Kind::ALL {
         let (mut watch, store, dependents) = (store.watch(*kind), store.clone(), dependents.clone());
-        world.spawn(&format!("garbage collector of {kind}"), async move {
+        let world = world.clone();
+        world.clone().spawn(&format!("garbage collector of {kind}"), async move {
             while let Some(change) = watch.next().await {
                 let due = note(&mut dependents.lock().unwrap_or_else(PoisonError::into_inner), &change);
+                if !due.is_empty() {
+                    world.sleep_until(change.at + delay).await;
+                }
                 for (kind, key) in due {
                     collect(&store, kind, &key);
                 }
@@ -110,7 +117,7 @@ mod tests {
     ) -> Option<Vec<OwnerReference>> {
         let run = world::sim::run(world::sim::Config::default(), |world| async move {
             let store = Store::new(&world, Names::new(world.rng("names"), BTreeMap::new()), 1);
-            start(&world, &store);
+            start(&world, &store, &Durations::default());
             let mut order = Order::default();
             (order.metadata.namespace, order.metadata.name) = ("default".into(), "order".into());
             order.metadata.owner_references = owners(&store);

@@ -39,7 +39,7 @@ pub async fn start(
 ) -> std::io::Result<()> {
     kubelet::start(world, store, &cluster.kubelet);
     endpoints::start(world, store, &cluster.endpoints_delay);
-    garbage::start(world, store);
+    garbage::start(world, store, &cluster.garbage_delay);
     events::start(world, store, cluster.api.event_ttl);
     let ingresses = [&cluster.ingress].into_iter().chain(&cluster.further_ingresses);
     for controller in ingresses.filter(|controller| !controller.host.is_empty()) {

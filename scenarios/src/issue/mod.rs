@@ -29,6 +29,8 @@ use world::keys::SectionKind;
 use world::tls::{BadTls, Connector};
 use world::{Instant, Raced, World, race};
 
+use crate::script::Durations;
+
 pub use args::IssueArgs;
 pub use goal::{Standing, standing};
 pub use input::BadInput;
@@ -298,7 +300,7 @@ impl Issue {
                 }
             });
         }
-        crate::cluster::collect_garbage(&self.world, &self.store);
+        crate::cluster::collect_garbage(&self.world, &self.store, &Durations::default());
         let sink = Arc::new(LogSink { verbose });
         engine::start(&self.world, &self.store, Arc::new(NoDelay), sink, self.config.clone())?;
         Ok(changes)

@@ -7,9 +7,9 @@ use engine::api::{Kind, Object, Secret};
 use engine::compat::switches::{self, SwitchError};
 use engine::compat::{Design, RELEASES};
 use engine::manifest::tree;
-use engine::manifest::{ManifestError, Options, Source, yaml};
+use engine::manifest::{ManifestError, Options, Source, Span, yaml};
 
-use super::Scenario;
+use super::{Scenario, base, outcome};
 
 /// A scenario with its manifests.
 #[derive(Clone, Debug)]
@@ -56,37 +56,41 @@ fn read(path: &Path, shown: &str) -> Result<String, ScriptError> {
         .map_err(|error| ScriptError::Unreadable { path: shown.to_owned(), why: error.to_string() })
 }
 
-/// Loads the scenario in `folder`: `scenario.yaml`, `manifests/*.yaml` by name, and the expected log.
+/// Loads the scenario in `folder`: `scenario.yaml`, `manifests/*.yaml` by name, and the expected log. Its base is looked for
+/// next to the folder, and then in `library`. When it is `lenient`, the mistakes of its manifests are mended whatever the
+/// script says.
 ///
 /// # Errors
 /// [`ScriptError`] with file, line and column.
-pub fn load(folder: &Path) -> Result<Loaded, ScriptError> {
-    load_with(folder, false)
-}
-
-/// Loads a scenario as [`load`] does, and mends the mistakes of its manifests whatever the script says.
-///
-/// # Errors
-/// [`ScriptError`] with file, line and column.
-pub fn load_leniently(folder: &Path) -> Result<Loaded, ScriptError> {
-    load_with(folder, true)
-}
-
-fn load_with(folder: &Path, lenient: bool) -> Result<Loaded, ScriptError> {
+pub fn load(folder: &Path, library: Option<&Path>, lenient: bool) -> Result<Loaded, ScriptError> {
     let name = folder.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let path = folder.join("scenario.yaml");
     let shown = path.display().to_string();
     let text = read(&path, &shown)?;
-    let mut scenario: Scenario = yaml::from_str(&shown, &text)?;
-    scenario.manifests.lenient |= lenient;
     let source = Source::new(&shown, &text);
-    let documents = tree::parse(&source)?;
-    // `from_str` has seen to it that there is exactly one.
-    let Some(node) = documents.first() else {
-        return Err(ScriptError::Unreadable { path: shown, why: "it is empty".to_owned() });
+    let own = document(&source)?;
+    let (node, base_folder) = match own.get("base").and_then(tree::Node::as_str) {
+        None => (own, None),
+        Some(base) => {
+            let (base, folder) = base_of(folder, library, base)
+                .map_err(|why| source.error(own.locate("base"), why).with_label("said here"))?;
+            (base::over(&own, &base), Some(folder))
+        }
     };
-    let (objects, repairs) = manifests(folder, &scenario)?;
-    check(&scenario, &objects).map_err(|missing| {
+    let mut scenario: Scenario = yaml::from_tree(&source, &node)?;
+    scenario.manifests.lenient |= lenient;
+    let (mut objects, mut repairs) =
+        base_folder.map_or(Ok(Default::default()), |folder| manifests(&folder, &scenario))?;
+    let (own_objects, own_repairs) = manifests(folder, &scenario)?;
+    for object in own_objects {
+        match objects.iter_mut().find(|known| known.kind() == object.kind() && known.key() == object.key()) {
+            Some(known) => *known = object,
+            None => objects.push(object),
+        }
+    }
+    repairs.extend(own_repairs);
+    let checked = check(&scenario, &objects).and_then(|()| outcome::check_ablations(&scenario));
+    checked.map_err(|missing| {
         let error = source.error(node.locate(&missing.path), missing.message).with_label("said here");
         match missing.help {
             Some(help) => error.with_help(help),
@@ -108,6 +112,32 @@ fn load_with(folder: &Path, lenient: bool) -> Result<Loaded, ScriptError> {
         }
     };
     Ok(Loaded { name, folder: folder.to_owned(), scenario, objects, repairs, expected_log })
+}
+
+/// The only document of a script.
+fn document(source: &Source) -> Result<tree::Node, ManifestError> {
+    let mut documents = tree::parse(source)?;
+    match (documents.len(), documents.pop()) {
+        (1, Some(only)) => Ok(only),
+        (n, _) => Err(source.error(Span::default(), format!("one document is expected, and here are {n}"))),
+    }
+}
+
+/// The script of a base, and its folder.
+fn base_of(folder: &Path, library: Option<&Path>, name: &str) -> Result<(tree::Node, PathBuf), String> {
+    let beside = folder.canonicalize().ok().and_then(|f| f.parent().map(Path::to_owned));
+    let places = beside.iter().map(PathBuf::as_path).chain(library);
+    let mut folders = places.map(|place| place.join(name));
+    let found = folders.find(|folder| folder.join("scenario.yaml").is_file());
+    let folder =
+        found.ok_or_else(|| format!("there is no scenario {name:?} next to this one, nor in the library"))?;
+    let path = folder.join("scenario.yaml").display().to_string();
+    let text = std::fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
+    let node = document(&Source::new(&path, &text)).map_err(|error| error.to_string())?;
+    if node.get("base").is_some() {
+        return Err(format!("the base {name:?} has a base itself"));
+    }
+    Ok((node, folder))
 }
 
 /// The objects of the manifests, and what was mended in them.
@@ -161,7 +191,12 @@ pub struct Missing {
 }
 
 impl Missing {
-    fn new(path: &str, what: &str, name: &str, known: &[String]) -> Self {
+    /// Something that is there and cannot be so.
+    pub(super) fn impossible(path: &str, message: impl Into<String>) -> Self {
+        Missing { path: path.to_owned(), message: message.into(), help: None }
+    }
+
+    pub(super) fn new(path: &str, what: &str, name: &str, known: &[String]) -> Self {
         let help = match nearest(name, known.iter().map(String::as_str)) {
             Some(near) => Some(format!("did you mean {near:?}?")),
             None if known.is_empty() => None,
@@ -179,6 +214,7 @@ pub(crate) fn check(scenario: &Scenario, objects: &[Object]) -> Result<(), Missi
     check_hosts(scenario)?;
     check_kinds(scenario)?;
     check_zones(scenario)?;
+    outcome::check(scenario)?;
     let known = |place: &String| engine::work::PLACES.iter().any(|(known, _)| known == place);
     if let Some(place) = scenario.engine.work.keys().find(|place| !known(place)) {
         let places: Vec<String> = engine::work::PLACES.iter().map(|(p, _)| (*p).to_owned()).collect();

@@ -3,10 +3,14 @@
 //! A script is data: a world (clock, hosts, links, DNS, CA), a cluster with its delays, the engine, and what
 //! must come out. Everything has a default; an unknown key is an error that names the nearest known one.
 
+mod base;
+mod checks;
 mod durations;
 mod load;
+mod outcome;
 mod overrides;
 mod process;
+mod timeline;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -23,11 +27,13 @@ use world::Timestamp;
 
 use crate::backends;
 use crate::cluster::external::ExternalIssuer;
+pub use checks::{Ablation, Bounds, Check};
 pub use durations::{Durations, InTurn};
-pub use load::{Loaded, Missing, ScriptError, load, load_leniently};
+pub use load::{Loaded, Missing, ScriptError, load};
 pub(crate) use load::{account_key, check, nearest};
 pub use overrides::{OverrideError, apply};
 pub use process::{ClockStep, Crash, Processes, Shift, Suspension};
+pub use timeline::{Action, Patch, Records, Seen, Step};
 
 /// A whole script.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -39,6 +45,13 @@ pub struct Scenario {
     pub source: String,
     /// Why it happens, in one or two sentences.
     pub cause: String,
+    /// What it shows, by the numbers of the failure catalogue: `F01`.
+    #[serde(default)]
+    pub failures: Vec<String>,
+    /// Another scenario of the library, whose world and objects this one has: what is said here goes before. Title, source,
+    /// cause, failures, timeline, expectations and ablations are a scenario's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<String>,
     /// The wall clock.
     pub clock: Clock,
     /// When the run ends.
@@ -70,9 +83,15 @@ pub struct Scenario {
     /// How the manifests are read.
     #[serde(default)]
     pub manifests: Manifests,
+    /// What people and other controllers do meanwhile.
+    #[serde(default)]
+    pub timeline: Vec<Step>,
     /// What must come out.
     #[serde(default)]
     pub expect: Expect,
+    /// The scenario without its cause.
+    #[serde(default)]
+    pub ablations: Vec<Ablation>,
 }
 
 /// How the manifests are read. What the API server of the release does not serve, or refuses, is an error.
@@ -118,6 +137,24 @@ pub struct Link {
     /// Lost datagrams of 1000.
     #[serde(default)]
     pub loss_permille: u32,
+    /// What becomes of what is sent.
+    #[serde(default)]
+    pub verdict: Verdict,
+}
+
+/// What a link does with what is sent over it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Verdict {
+    /// It arrives.
+    #[default]
+    Pass,
+    /// Connections are refused; datagrams vanish.
+    Refuse,
+    /// Nothing arrives and nothing answers.
+    BlackHole,
+    /// A connection is reset as soon as its opener has sent so many bytes, which still arrive.
+    ResetAfter(u64),
 }
 
 /// The DNS server, its zones, and what stands in front of them.
@@ -246,6 +283,8 @@ pub struct Cluster {
     pub further_ingresses: Vec<IngressController>,
     /// The gateway controller.
     pub gateway: GatewayController,
+    /// From the deletion of an owner until the garbage collector takes what it owned.
+    pub garbage_delay: Durations,
 }
 
 /// A DNS-01 solver behind the API server: the program that answers for an API group.
@@ -505,6 +544,10 @@ pub struct Expect {
     pub elided: Option<usize>,
     /// Objects at the end: `Kind namespace/name` to field paths and values.
     pub objects: BTreeMap<String, BTreeMap<String, serde_json::Value>>,
+    /// What happens how often, and when.
+    pub checks: Vec<Check>,
+    /// The invariants that this scenario breaks, by name: every one of them must be broken, and no other.
+    pub breaks: Vec<String>,
 }
 
 /// A kind by its name in a script.

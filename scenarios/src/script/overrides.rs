@@ -93,5 +93,8 @@ fn paths(value: &Value, prefix: String, out: &mut Vec<String>) {
 
 /// A value as YAML would read it: `true`, `3`, `[1s, 2s]`, else text.
 fn parse(text: &str) -> Result<Value, String> {
+    if text.is_empty() {
+        return Ok(Value::String(String::new()));
+    }
     engine::manifest::yaml::from_str::<Value>("--set", text).map_err(|e| e.message().to_owned())
 }
