@@ -39,6 +39,8 @@ pub struct Call<'a> {
     pub verb: Verb,
     /// On which kind.
     pub kind: Kind,
+    /// In which namespace; empty for a kind that has none.
+    pub namespace: &'a str,
     /// On which object (for a generated name, the prefix).
     pub name: &'a str,
 }
@@ -52,14 +54,39 @@ pub struct CallTiming {
     pub reply: Duration,
 }
 
+impl Call<'_> {
+    /// The refusal of who has no right to this call, in the words of Kubernetes' RBAC.
+    pub fn forbidden(&self, user: &str) -> ApiError {
+        let (verb, subresource) = match self.verb {
+            Verb::Get => ("get", ""),
+            Verb::Create => ("create", ""),
+            Verb::Update => ("update", ""),
+            Verb::UpdateStatus => ("update", "/status"),
+            Verb::Patch | Verb::Apply => ("patch", ""),
+            Verb::Delete => ("delete", ""),
+        };
+        // What is created has no name in its URL, and the right is asked of the URL.
+        let name = if self.verb == Verb::Create { String::new() } else { format!(" {:?}", self.name) };
+        let (resource, plural, group) = (self.kind.resource(), self.kind.plural(), self.kind.group());
+        let place = match self.namespace {
+            "" => "at the cluster scope".to_owned(),
+            namespace => format!("in the namespace {namespace:?}"),
+        };
+        let why = format!(
+            "{resource}{name} is forbidden: User {user:?} cannot {verb} resource \"{plural}{subresource}\" in API group {group:?} {place}"
+        );
+        ApiError::Forbidden { why }
+    }
+}
+
 /// The delays between the engine and its API server. A real one has its own; a simulated cluster has these.
 pub trait Timing: Send + Sync {
     /// What this call takes.
     fn call(&self, call: &Call<'_>) -> CallTiming;
 
-    /// The error with which the API server refuses this call, if it does; nothing is written then.
-    fn refusal(&self, call: &Call<'_>) -> Option<ApiError> {
-        let _ = call;
+    /// The error with which the API server refuses this call at `now`, if it does; nothing is written then.
+    fn refusal(&self, call: &Call<'_>, now: Instant) -> Option<ApiError> {
+        let _ = (call, now);
         None
     }
 
@@ -176,14 +203,14 @@ impl Client {
         &self,
         verb: Verb,
         kind: Kind,
-        name: &str,
+        (namespace, name): (&str, &str),
         act: impl FnOnce(&Store) -> Result<T, ApiError>,
     ) -> Result<T, ApiError> {
         self.turn(kind.group().ends_with("cert-manager.io")).await;
-        let call = Call { actor: &self.actor, verb, kind, name };
+        let call = Call { actor: &self.actor, verb, kind, namespace, name };
         let timing = self.timing.call(&call);
         self.wait(timing.commit).await;
-        let result = match self.timing.refusal(&call) {
+        let result = match self.timing.refusal(&call, self.world.monotonic()) {
             Some(error) => Err(error),
             None => act(&self.store),
         };
@@ -224,7 +251,7 @@ impl Client {
     pub async fn get<R: Resource>(&self, key: &ObjectKey) -> Result<Arc<R>, ApiError> {
         let missing = || ApiError::NotFound { resource: R::KIND.resource(), name: key.name.clone() };
         let found = |store: &Store| store.get(R::KIND, key).ok_or_else(missing);
-        let found = self.call(Verb::Get, R::KIND, &key.name, found).await?;
+        let found = self.call(Verb::Get, R::KIND, (&key.namespace, &key.name), found).await?;
         Self::typed(&found, key)
     }
 
@@ -236,7 +263,8 @@ impl Client {
         let key = object.key();
         let name = if key.name.is_empty() { object.meta().generate_name.clone() } else { key.name.clone() };
         let object = Arc::new(object).into_object();
-        let created = self.call(Verb::Create, R::KIND, &name, |store| store.create(object)).await?;
+        let created =
+            self.call(Verb::Create, R::KIND, (&key.namespace, &name), |store| store.create(object)).await?;
         Self::typed(&created, &key)
     }
 
@@ -247,7 +275,9 @@ impl Client {
     pub async fn update<R: Resource>(&self, object: R) -> Result<Arc<R>, ApiError> {
         let key = object.key();
         let object = Arc::new(object).into_object();
-        let updated = self.call(Verb::Update, R::KIND, &key.name, |store| store.update(object)).await?;
+        let updated = self
+            .call(Verb::Update, R::KIND, (&key.namespace, &key.name), |store| store.update(object))
+            .await?;
         Self::typed(&updated, &key)
     }
 
@@ -261,7 +291,7 @@ impl Client {
         change: impl FnOnce(&mut R),
     ) -> Result<Arc<R>, ApiError> {
         let patched = self
-            .call(Verb::Patch, R::KIND, &key.name, |store| {
+            .call(Verb::Patch, R::KIND, (&key.namespace, &key.name), |store| {
                 store.apply(R::KIND, key, |stored| {
                     let mut object = R::from_object(stored?)?.as_ref().clone();
                     change(&mut object);
@@ -285,7 +315,7 @@ impl Client {
     ) -> Result<Arc<R>, ApiError> {
         let key = cached.key();
         let updated = if self.apply {
-            self.call(Verb::Apply, R::KIND, &key.name, |store| {
+            self.call(Verb::Apply, R::KIND, (&key.namespace, &key.name), |store| {
                 store.apply(R::KIND, &key, |stored| {
                     let mut object = R::from_object(stored?)?.as_ref().clone();
                     change(&mut object);
@@ -297,7 +327,10 @@ impl Client {
             let mut object = cached.clone();
             change(&mut object);
             let object = Arc::new(object).into_object();
-            self.call(Verb::UpdateStatus, R::KIND, &key.name, |store| store.update_status(object)).await?
+            self.call(Verb::UpdateStatus, R::KIND, (&key.namespace, &key.name), |store| {
+                store.update_status(object)
+            })
+            .await?
         };
         Self::typed(&updated, &key)
     }
@@ -313,7 +346,7 @@ impl Client {
         apply: impl FnOnce(Option<&R>) -> R,
     ) -> Result<Arc<R>, ApiError> {
         let applied = self
-            .call(Verb::Apply, R::KIND, &key.name, |store| {
+            .call(Verb::Apply, R::KIND, (&key.namespace, &key.name), |store| {
                 store.apply(R::KIND, key, |stored| {
                     let stored = stored.and_then(R::from_object).map(AsRef::as_ref);
                     Some(Arc::new(apply(stored)).into_object())
@@ -334,7 +367,7 @@ impl Client {
         apply: impl FnOnce(&R) -> Option<R>,
     ) -> Result<Arc<R>, ApiError> {
         let applied = self
-            .call(Verb::Apply, R::KIND, &key.name, |store| {
+            .call(Verb::Apply, R::KIND, (&key.namespace, &key.name), |store| {
                 store.apply(R::KIND, key, |stored| {
                     let wanted = apply(R::from_object(stored?)?.as_ref())?;
                     Some(Arc::new(wanted).into_object())
@@ -349,7 +382,9 @@ impl Client {
     /// # Errors
     /// As [`Store::delete`].
     pub async fn delete<R: Resource>(&self, key: &ObjectKey) -> Result<(), ApiError> {
-        self.call(Verb::Delete, R::KIND, &key.name, |store| store.delete(R::KIND, key)).await.map(drop)
+        self.call(Verb::Delete, R::KIND, (&key.namespace, &key.name), |store| store.delete(R::KIND, key))
+            .await
+            .map(drop)
     }
 }
 

@@ -71,6 +71,18 @@ pub struct QueryLogEntry {
     pub rule: Option<Arc<str>>,
 }
 
+impl QueryLogEntry {
+    /// The type that was asked for: `TXT`.
+    pub fn kind_name(&self) -> String {
+        type_text(self.kind)
+    }
+
+    /// The code of the answer: `NOERROR`.
+    pub fn code_name(&self) -> String {
+        code_name(self.code)
+    }
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn kind_text<S: Serializer>(kind: &RecordType, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&type_text(*kind))

@@ -14,7 +14,7 @@ use hickory_proto::rr::{Name, RData};
 use mock_dns::{Config, Dns, RecordType, ResponseCode, Transport};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use world::World;
-use world::resolver::{ResolveError, Resolver};
+use world::resolver::{LookupError, ResolveError, Resolver};
 
 fn config() -> Config {
     let long = "x".repeat(700);
@@ -117,10 +117,16 @@ async fn addresses_and_aliases(world: World, _: Dns, at: SocketAddr) {
     assert_eq!(kinds, [RecordType::CNAME, RecordType::CNAME, RecordType::A]);
     assert!(chain.metadata.authoritative && !chain.metadata.recursion_available);
     // A loop ends, on both sides.
-    assert!(matches!(resolver.addresses("loop.example.test").await, Err(ResolveError::NotFound)));
+    assert!(matches!(
+        resolver.addresses("loop.example.test").await,
+        Err(LookupError { source: ResolveError::NotFound, .. })
+    ));
     // An alias to a name that this server does not serve ends in its REFUSED.
     let nowhere = resolver.addresses("nowhere.example.test").await;
-    assert!(matches!(nowhere, Err(ResolveError::ServerFailure(ResponseCode::Refused))));
+    assert!(matches!(
+        nowhere,
+        Err(LookupError { source: ResolveError::ServerFailure(ResponseCode::Refused), .. })
+    ));
 }
 
 async fn texts_and_other_types(world: World, _: Dns, at: SocketAddr) {
@@ -146,7 +152,10 @@ async fn negative_answers(world: World, _: Dns, at: SocketAddr) {
         assert_eq!((soa.record_type(), soa.ttl), (RecordType::SOA, 60), "{name}");
     }
     assert_eq!(code(&resolver, "example.org", RecordType::A).await, (ResponseCode::Refused, 0));
-    assert!(matches!(resolver.addresses("missing.example.test").await, Err(ResolveError::NotFound)));
+    assert!(matches!(
+        resolver.addresses("missing.example.test").await,
+        Err(LookupError { source: ResolveError::NotFound, .. })
+    ));
 }
 
 /// RFC 4592 section 2.2.1, in the names of this zone.

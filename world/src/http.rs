@@ -4,11 +4,13 @@
 mod body;
 mod client;
 mod connector;
+mod error;
 mod pace;
 mod server;
 
-pub use client::{Answer, Client, ClientLimits, HttpError, Response, Scheme, Url};
+pub use client::{Answer, Client, ClientLimits, Response, Scheme, Url};
 pub use connector::{Dialled, HyperConnector};
+pub use error::HttpError;
 pub use server::{ALPN, CloseConnection, Peer, PeerCertificates, ServeLimits, serve, serve_within};
 
 use std::future::Future;

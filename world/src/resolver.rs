@@ -24,11 +24,11 @@ pub enum ResolveError {
     #[error("no such host")]
     NotFound,
     /// A nameserver answered with an error.
-    #[error("server misbehaving: {0}")]
+    #[error("server misbehaving")]
     ServerFailure(ResponseCode),
-    /// No nameserver answered in time.
-    #[error("i/o timeout")]
-    Timeout,
+    /// No nameserver answered in time; from where the last one was asked.
+    #[error("{}i/o timeout", .0.map(|(from, to)| format!("read udp {from}->{to}: ")).unwrap_or_default())]
+    Timeout(Option<(SocketAddr, SocketAddr)>),
     /// No nameserver could be asked.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -36,6 +36,21 @@ pub enum ResolveError {
     #[error("malformed answer")]
     Malformed,
 }
+
+/// Why the addresses of a name were not found, in the words of Go's `net.DNSError`.
+#[derive(Debug, thiserror::Error)]
+#[error("lookup {name}{}: {source}", server.map(|at| format!(" on {at}")).unwrap_or_default())]
+pub struct LookupError {
+    /// The name.
+    pub name: String,
+    /// The nameserver that was asked last.
+    pub server: Option<SocketAddr>,
+    /// What is wrong.
+    pub source: ResolveError,
+}
+
+/// A nameserver, and what came of asking it.
+type Asked<T> = (Option<SocketAddr>, Result<T, ResolveError>);
 
 /// Where and how to ask.
 #[derive(Clone, Debug)]
@@ -81,27 +96,32 @@ impl Resolver {
     /// # Errors
     /// [`ResolveError`]; a negative answer (NXDOMAIN) is an answer, not an error.
     pub async fn query(&self, name: &str, kind: RecordType) -> Result<Message, ResolveError> {
-        let mut fqdn = Name::from_ascii(name).map_err(|_| ResolveError::BadName(name.to_owned()))?;
+        self.asked(name, kind).await.1
+    }
+
+    /// The same, and who was asked last.
+    async fn asked(&self, name: &str, kind: RecordType) -> Asked<Message> {
+        let Ok(mut fqdn) = Name::from_ascii(name) else {
+            return (None, Err(ResolveError::BadName(name.to_owned())));
+        };
         fqdn.set_fqdn(true);
-        let mut last = ResolveError::Timeout;
+        let mut last = (None, Err(ResolveError::Timeout(None)));
         for _ in 0..self.tries {
             for server in &self.servers {
-                let asked = self.world.timeout(self.timeout, self.ask(*server, &fqdn, kind)).await;
-                match asked {
-                    Ok(Ok(message)) => return Ok(message),
-                    Ok(Err(error)) => last = error,
-                    Err(_) => last = ResolveError::Timeout,
+                last = (Some(*server), self.ask(*server, &fqdn, kind).await);
+                if last.1.is_ok() {
+                    return last;
                 }
             }
         }
-        Err(last)
+        last
     }
 
     /// IPv4 and then IPv6 addresses of `name`, which may be an address itself. Aliases are followed.
     ///
     /// # Errors
-    /// [`ResolveError::NotFound`] when there are none.
-    pub async fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, ResolveError> {
+    /// [`LookupError`], of [`ResolveError::NotFound`] when there are none.
+    pub async fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, LookupError> {
         if let Ok(ip) = name.trim_matches(['[', ']']).parse() {
             return Ok(vec![ip]);
         }
@@ -109,11 +129,14 @@ impl Resolver {
         if let Some(known) = known {
             return Ok(known.clone());
         }
-        let mut found = Vec::new();
+        let (mut found, mut last) = (Vec::new(), None);
+        let failed = |server, source| LookupError { name: name.to_owned(), server, source };
         for kind in [RecordType::A, RecordType::AAAA] {
-            found.extend(self.addresses_of_kind(name, kind).await?);
+            let (server, of_kind) = self.of_kind(name, kind).await;
+            found.extend(of_kind.map_err(|source| failed(server, source))?);
+            last = server;
         }
-        if found.is_empty() { Err(ResolveError::NotFound) } else { Ok(found) }
+        if found.is_empty() { Err(failed(last, ResolveError::NotFound)) } else { Ok(found) }
     }
 
     /// The addresses of one family; empty when the name has none.
@@ -121,12 +144,21 @@ impl Resolver {
     /// # Errors
     /// As [`Resolver::query`], and [`ResolveError::ServerFailure`] for any answer but NOERROR and NXDOMAIN.
     pub async fn addresses_of_kind(&self, name: &str, kind: RecordType) -> Result<Vec<IpAddr>, ResolveError> {
-        let mut name = name.to_owned();
+        self.of_kind(name, kind).await.1
+    }
+
+    async fn of_kind(&self, name: &str, kind: RecordType) -> Asked<Vec<IpAddr>> {
+        let (mut name, mut last) = (name.to_owned(), None);
         for _ in 0..ALIASES_MAX {
-            let answer = self.query(&name, kind).await?;
+            let (server, answer) = self.asked(&name, kind).await;
+            last = server;
+            let answer = match answer {
+                Ok(answer) => answer,
+                Err(error) => return (last, Err(error)),
+            };
             match answer.metadata.response_code {
                 ResponseCode::NoError | ResponseCode::NXDomain => {}
-                other => return Err(ResolveError::ServerFailure(other)),
+                other => return (last, Err(ResolveError::ServerFailure(other))),
             }
             let mut alias = None;
             let mut found = Vec::new();
@@ -140,10 +172,10 @@ impl Resolver {
             }
             match alias {
                 Some(target) if found.is_empty() && target != name => name = target,
-                _ => return Ok(found),
+                _ => return (last, Ok(found)),
             }
         }
-        Err(ResolveError::NotFound)
+        (last, Err(ResolveError::NotFound))
     }
 
     /// The TXT records of `name`, each put together from its parts. What is not UTF-8 is replaced. Aliases are
@@ -172,16 +204,24 @@ impl Resolver {
         question.add_query(Query::query(name.clone(), kind));
         let wire = question.to_vec().map_err(|_| ResolveError::Malformed)?;
         let socket = self.world.bind_datagrams(any_port_like(server.ip())).await?;
-        socket.send_to(&wire, server).await?;
-        loop {
-            let (answer, from) = socket.recv_from().await?;
-            // What does not fit the question may come from anybody: keep waiting.
-            let Ok(answer) = Message::from_vec(&answer) else { continue };
-            if from != server || answer.metadata.id != id {
-                continue;
+        let over = ResolveError::Timeout(Some((socket.local_addr(), server)));
+        let exchange = async {
+            socket.send_to(&wire, server).await?;
+            loop {
+                let (answer, from) = socket.recv_from().await?;
+                // What does not fit the question may come from anybody: keep waiting.
+                let Ok(answer) = Message::from_vec(&answer) else { continue };
+                if from != server || answer.metadata.id != id {
+                    continue;
+                }
+                return if answer.metadata.truncation {
+                    self.ask_tcp(server, &wire).await
+                } else {
+                    Ok(answer)
+                };
             }
-            return if answer.metadata.truncation { self.ask_tcp(server, &wire).await } else { Ok(answer) };
-        }
+        };
+        self.world.timeout(self.timeout, exchange).await.unwrap_or(Err(over))
     }
 
     async fn ask_tcp(&self, server: SocketAddr, wire: &[u8]) -> Result<Message, ResolveError> {

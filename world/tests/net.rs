@@ -241,6 +241,24 @@ fn a_reset_comes_after_that_many_bytes() {
 }
 
 #[test]
+fn an_end_in_order_comes_after_that_many_bytes_and_nothing_after_it() {
+    run(|world, net| async move {
+        net.add_rule(rule(5, Verdict::CloseAfter(4)));
+        let (mut near, mut far) = connected(&world, &world.process("server"), SERVER).await;
+        // What goes beyond is swallowed: who sends has no error of it.
+        near.write_all(b"abcdef").await.unwrap();
+        near.write_all(b"gh").await.unwrap();
+        let mut heard = Vec::new();
+        far.read_to_end(&mut heard).await.unwrap();
+        assert_eq!((heard.as_slice(), millis(&world)), (b"abcd".as_slice(), 15));
+        // Its answer is read by nobody; the opener sees the end a round trip after its bytes.
+        far.write_all(b"answer").await.unwrap();
+        assert_eq!(near.read(&mut [0]).await.unwrap(), 0);
+        assert_eq!(millis(&world), 20);
+    });
+}
+
+#[test]
 fn a_reset_reaches_an_end_that_waits() {
     run(|world, net| async move {
         net.add_rule(rule(5, Verdict::ResetAfter(1)));

@@ -78,7 +78,8 @@ impl Legacy {
             OneController::V0_2 => {
                 let text = format!("Certificated {word} successfully");
                 self.log.say(log::ISSUED, text.clone());
-                self.context.recorder.normal(certificate, "CeritifcateIssued", &text);
+                let reason = if renew { "CeritifcateRenewed" } else { "CeritifcateIssued" };
+                self.context.recorder.normal(certificate, reason, &text);
             }
             OneController::V0_5 => {
                 let reason = if renew { "CertRenewed" } else { "CertIssued" };
@@ -171,6 +172,10 @@ impl Legacy {
             self.check_obtained(certificate, &private, pem.as_bytes())?;
             let text = "Obtained certificate from ACME server";
             self.context.recorder.normal(certificate, "CertObtained", text);
+        }
+        if self.which == OneController::V0_2 {
+            let text = "Certificate issued successfully".to_owned();
+            self.condition(certificate, "Ready", ConditionStatus::True, "CertIssueSuccess", text, false);
         }
         let how = if self.which == OneController::V0_2 { "got" } else { "obtained" };
         let (alt, url) = (names.join(" "), &order.url);

@@ -69,6 +69,12 @@ pub enum Severity {
 pub struct Entry {
     /// Wall clock.
     pub at: Timestamp,
+    /// The host of the process that wrote it.
+    #[serde(skip)]
+    pub host: Arc<str>,
+    /// The controller that wrote it, whatever the release names its loggers.
+    #[serde(skip)]
+    pub source: Arc<str>,
     /// Severity.
     pub severity: Severity,
     /// klog's `-v` level of the line.
@@ -122,6 +128,7 @@ pub struct Logger {
     /// By which names of releases places are looked up.
     edition: places::Edition,
     logger_names: LoggerNames,
+    source: Arc<str>,
     names: Vec<String>,
     values: Vec<(String, Value)>,
 }
@@ -143,6 +150,7 @@ impl Logger {
             format: V1_7.log_format,
             edition: V1_7.log_edition,
             logger_names: V1_7.logger_names,
+            source: "controller".into(),
             names: vec!["cert-manager".to_owned()],
             values: Vec::new(),
         }
@@ -160,10 +168,11 @@ impl Logger {
     /// The logger of a controller: of its own name, or of the process's in a release that does not tell them apart.
     #[must_use]
     pub fn for_controller(&self, controller: &str) -> Self {
-        match self.logger_names {
-            LoggerNames::Controller => self.with_name(controller),
-            LoggerNames::Process => self.with_name("controller"),
-        }
+        let name = match self.logger_names {
+            LoggerNames::Controller => controller,
+            LoggerNames::Process => "controller",
+        };
+        Logger { source: controller.into(), ..self.with_name(name) }
     }
 
     /// The logger in which the loop of all controllers tells of a failed key: only loggers that are named by
@@ -320,6 +329,8 @@ impl Logger {
     ) {
         let entry = Entry {
             at: self.world.now(),
+            host: self.world.host().into(),
+            source: self.source.clone(),
             severity: place.severity,
             verbosity: place.verbosity,
             format: self.format,

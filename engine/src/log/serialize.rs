@@ -53,6 +53,8 @@ mod tests {
 
     fn entry() -> Entry {
         Entry {
+            host: "".into(),
+            source: "".into(),
             at: Timestamp::parse("2022-05-07T13:40:41.298717999Z").unwrap(),
             severity: Severity::Error,
             verbosity: 0,

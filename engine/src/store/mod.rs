@@ -63,6 +63,12 @@ pub enum ApiError {
         /// What is not allowed.
         why: String,
     },
+    /// 403: who asks has no right to it.
+    #[error("{why}")]
+    Forbidden {
+        /// To what.
+        why: String,
+    },
     /// 500: the write could not be kept, and was not made.
     #[error("Internal error occurred: {why}")]
     Internal {

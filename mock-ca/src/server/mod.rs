@@ -23,7 +23,7 @@ use crate::dialect::{Dialect, Endpoint};
 use crate::draws::Draws;
 use crate::faults::{Faults, SharedFaults};
 use crate::journal::Journal;
-use crate::limits::{BadToken, Limits, Unpaused};
+use crate::limits::{BadToken, BucketView, Limits, Unpaused};
 use crate::policy::Policy;
 use crate::protocol::AccountState;
 use crate::state::{self as kept, Opened, Secrets, StateDir, Store};
@@ -183,6 +183,11 @@ impl Ca {
     /// The faults that it has.
     pub fn faults(&self) -> &SharedFaults {
         &self.0.faults
+    }
+
+    /// Every bucket of its limits that is not full.
+    pub fn limits(&self) -> Vec<BucketView> {
+        self.state().limits.view(self.0.world.now())
     }
 
     /// All certificates, in the order of issuance.

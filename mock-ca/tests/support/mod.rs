@@ -186,9 +186,15 @@ impl Stage {
 
 /// A nameserver at a port of its own.
 pub async fn serve_dns(world: &World, ip: IpAddr, zone: Zone) -> SocketAddr {
-    let socket = world.bind_datagrams(SocketAddr::new(ip, 0)).await.unwrap();
+    // A port that is free for datagrams may be somebody's connection.
+    let (socket, mut streams) = loop {
+        let socket = world.bind_datagrams(SocketAddr::new(ip, 0)).await.unwrap();
+        match world.listen(socket.local_addr()).await {
+            Ok(streams) => break (socket, streams),
+            Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse),
+        }
+    };
     let at = socket.local_addr();
-    let mut streams = world.listen(at).await.unwrap();
     let over_tcp = zone.clone();
     world.clone().spawn("dns server", async move {
         while let Ok((bytes, from)) = socket.recv_from().await {

@@ -17,7 +17,8 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::SharedText;
-use crate::resolver::{ResolveError, Resolver};
+use super::error::{Ends, HttpError, broken_text, tls_text};
+use crate::resolver::Resolver;
 use crate::tls::Connector;
 use crate::world::World;
 
@@ -72,62 +73,6 @@ impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = if self.scheme == Scheme::Http { "http" } else { "https" };
         write!(f, "{scheme}://{}{}", self.authority, self.path)
-    }
-}
-
-/// Why there is no response.
-#[derive(Debug, thiserror::Error)]
-pub enum HttpError {
-    /// The URL is no absolute http or https URL.
-    #[error("{}", url_text(.0))]
-    BadUrl(String),
-    /// The host's name was not resolved.
-    #[error("dial tcp: lookup {host}: {source}")]
-    Resolve {
-        /// The name.
-        host: String,
-        /// Why.
-        source: ResolveError,
-    },
-    /// No connection.
-    #[error("dial tcp {address}: {}", dial_text(source))]
-    Dial {
-        /// Where to.
-        address: SocketAddr,
-        /// Why.
-        source: io::Error,
-    },
-    /// The TLS handshake failed.
-    #[error("tls: {0}")]
-    Tls(io::Error),
-    /// The TLS handshake took longer than [`ClientLimits::handshake`].
-    #[error("net/http: TLS handshake timeout")]
-    HandshakeTimeout,
-    /// The body was longer than [`ClientLimits::body`].
-    #[error("the body is longer than {0} bytes")]
-    TooLong(usize),
-    /// An https URL, and no roots were given.
-    #[error("no TLS configuration for https")]
-    NoTls,
-    /// The connection broke, or what came over it was no HTTP.
-    #[error("{0}")]
-    Broken(String),
-}
-
-/// What a Go client says of a URL that it cannot ask.
-fn url_text(url: &str) -> String {
-    match url.split_once("://") {
-        Some(("http" | "https", _)) => format!("unsupported URL {url:?}"),
-        found => format!("unsupported protocol scheme {:?}", found.map_or("", |(scheme, _)| scheme)),
-    }
-}
-
-fn dial_text(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => "connect: connection refused".to_owned(),
-        io::ErrorKind::HostUnreachable => "connect: no route to host".to_owned(),
-        io::ErrorKind::NetworkUnreachable => "connect: network is unreachable".to_owned(),
-        _ => error.to_string(),
     }
 }
 
@@ -204,7 +149,26 @@ impl Default for ClientLimits {
     }
 }
 
-type Sender = SendRequest<Full<Bytes>>;
+/// A connection on which a request can be sent.
+#[derive(Debug)]
+struct Sender {
+    requests: SendRequest<Full<Bytes>>,
+    ends: Ends,
+}
+
+impl Sender {
+    async fn send(
+        &mut self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<hyper::Response<Incoming>, hyper::Error> {
+        self.requests.send_request(request).await
+    }
+
+    fn broken(&self, error: &hyper::Error) -> HttpError {
+        HttpError::Broken(broken_text(error, self.ends))
+    }
+}
+
 type Origin = (Scheme, String, u16);
 type Idle = Arc<Mutex<BTreeMap<Origin, Vec<Sender>>>>;
 
@@ -289,20 +253,20 @@ impl Client {
     ) -> Result<Answer, HttpError> {
         let origin = (url.scheme, url.host.clone(), url.port);
         while let Some(mut sender) = self.take_idle(&origin) {
-            if sender.ready().await.is_ok() {
+            if sender.requests.ready().await.is_ok() {
                 let request = self.build(&method, url, headers, &body)?;
-                match sender.send_request(request).await {
+                match sender.send(request).await {
                     Ok(response) => return Ok(self.answer(origin, sender, response)),
                     // It never left, or it may be repeated, as RFC 9110 section 9.2.2 has it.
                     Err(error) if error.is_canceled() => continue,
                     Err(error) if error.is_incomplete_message() && method.is_idempotent() => continue,
-                    Err(error) => return Err(HttpError::Broken(go_text(&error))),
+                    Err(error) => return Err(sender.broken(&error)),
                 }
             }
         }
         let mut sender = self.open(url).await?;
         let request = self.build(&method, url, headers, &body)?;
-        let response = sender.send_request(request).await.map_err(|e| HttpError::Broken(go_text(&e)))?;
+        let response = sender.send(request).await.map_err(|error| sender.broken(&error))?;
         Ok(self.answer(origin, sender, response))
     }
 
@@ -341,7 +305,7 @@ impl Client {
 
     async fn open(&self, url: &Url) -> Result<Sender, HttpError> {
         let resolved = self.resolver.addresses(&url.host).await;
-        let addresses = resolved.map_err(|source| HttpError::Resolve { host: url.host.clone(), source })?;
+        let addresses = resolved.map_err(|error| HttpError::Resolve(Box::new(error)))?;
         let mut last = None;
         for ip in addresses {
             let address = SocketAddr::new(ip, url.port);
@@ -354,8 +318,9 @@ impl Client {
             };
             match dialled {
                 Ok(stream) => {
+                    let ends = (stream.local_addr(), address);
                     return match url.scheme {
-                        Scheme::Http => self.start(stream).await,
+                        Scheme::Http => self.start(stream, ends).await,
                         Scheme::Https => {
                             let tls = self.tls.as_ref().ok_or(HttpError::NoTls)?;
                             let handshake = tls.connect(&url.host, stream);
@@ -366,7 +331,8 @@ impl Client {
                                     shaken.map_err(|_| HttpError::HandshakeTimeout)?
                                 }
                             };
-                            self.start(shaken.map_err(HttpError::Tls)?).await
+                            let failed = |source| HttpError::Tls { text: tls_text(&source, ends), source };
+                            self.start(shaken.map_err(failed)?, ends).await
                         }
                     };
                 }
@@ -376,7 +342,7 @@ impl Client {
         Err(last.unwrap_or_else(|| HttpError::Broken("no address".to_owned())))
     }
 
-    async fn start<S>(&self, stream: S) -> Result<Sender, HttpError>
+    async fn start<S>(&self, stream: S, ends: Ends) -> Result<Sender, HttpError>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -386,7 +352,7 @@ impl Client {
             // Its end, in error or not, shows on the request that was under way.
             drop(connection.await);
         });
-        Ok(sender)
+        Ok(Sender { requests: sender, ends })
     }
 
     fn answer(&self, origin: Origin, sender: Sender, response: hyper::Response<Incoming>) -> Answer {
@@ -394,17 +360,5 @@ impl Client {
         let idle = self.idle.clone().map(|idle| (idle, origin));
         let longest = self.limits.body;
         Answer { status: parts.status, headers: parts.headers, body, longest, sender, idle }
-    }
-}
-
-/// hyper's error in the words that a Go client has for the two cases that people meet.
-fn go_text(error: &hyper::Error) -> String {
-    if error.is_incomplete_message() {
-        return "EOF".to_owned();
-    }
-    let source = std::error::Error::source(error).and_then(|s| s.downcast_ref::<io::Error>());
-    match source.map(io::Error::kind) {
-        Some(io::ErrorKind::ConnectionReset) => "read: connection reset by peer".to_owned(),
-        _ => error.to_string(),
     }
 }

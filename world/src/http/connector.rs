@@ -39,7 +39,7 @@ impl HyperConnector {
         for ip in addresses {
             match self.world.connect(SocketAddr::new(ip, url.port)).await {
                 Ok(stream) if url.scheme == super::Scheme::Http => {
-                    return Ok(TokioIo::new(Dialled::Plain(stream)));
+                    return Ok(TokioIo::new(Dialled::Plain(Box::new(stream))));
                 }
                 Ok(stream) => {
                     let stream = self.tls.connect(&url.host, stream).await?;
@@ -70,7 +70,7 @@ impl tower::Service<Uri> for HyperConnector {
 #[derive(Debug)]
 pub enum Dialled {
     /// http.
-    Plain(Stream),
+    Plain(Box<Stream>),
     /// https.
     Tls(Box<TlsStream>),
 }
@@ -87,7 +87,7 @@ impl Connection for Dialled {
 impl AsyncRead for Dialled {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Dialled::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
+            Dialled::Plain(stream) => Pin::new(&mut **stream).poll_read(cx, buf),
             Dialled::Tls(stream) => Pin::new(&mut **stream).poll_read(cx, buf),
         }
     }
@@ -96,21 +96,21 @@ impl AsyncRead for Dialled {
 impl AsyncWrite for Dialled {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
-            Dialled::Plain(stream) => Pin::new(stream).poll_write(cx, data),
+            Dialled::Plain(stream) => Pin::new(&mut **stream).poll_write(cx, data),
             Dialled::Tls(stream) => Pin::new(&mut **stream).poll_write(cx, data),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Dialled::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Dialled::Plain(stream) => Pin::new(&mut **stream).poll_flush(cx),
             Dialled::Tls(stream) => Pin::new(&mut **stream).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Dialled::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Dialled::Plain(stream) => Pin::new(&mut **stream).poll_shutdown(cx),
             Dialled::Tls(stream) => Pin::new(&mut **stream).poll_shutdown(cx),
         }
     }

@@ -31,7 +31,14 @@ pub(crate) enum Net {
 
 /// A connected byte stream.
 #[derive(Debug)]
-pub struct Stream(StreamKind);
+pub struct Stream(StreamKind, SocketAddr);
+
+impl Stream {
+    /// The address of this end; of one that was accepted, the one that its listener is bound to.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.1
+    }
+}
 
 #[derive(Debug)]
 enum StreamKind {
@@ -106,10 +113,12 @@ impl Listener {
     /// # Errors
     /// What the system reports; a simulated listener reports none.
     pub async fn accept(&mut self) -> io::Result<(Stream, SocketAddr)> {
-        match &mut self.0 {
-            ListenerKind::Sim(l) => l.accept().await.map(|(s, a)| (Stream(StreamKind::Sim(s)), a)),
-            ListenerKind::Real(l) => l.accept().await.map(|(s, a)| (Stream(StreamKind::Real(s)), a)),
-        }
+        let local = self.local_addr();
+        let (kind, peer) = match &mut self.0 {
+            ListenerKind::Sim(l) => l.accept().await.map(|(s, a)| (StreamKind::Sim(s), a)),
+            ListenerKind::Real(l) => l.accept().await.map(|(s, a)| (StreamKind::Real(s), a)),
+        }?;
+        Ok((Stream(kind, local), peer))
     }
 
     /// The address that it is bound to, with the port that was chosen when 0 was asked for.
@@ -175,8 +184,8 @@ impl World {
     /// [`World::timeout`].
     pub async fn connect(&self, to: SocketAddr) -> io::Result<Stream> {
         match &self.shared.net {
-            Net::Sim(net) => net.connect(self, to).await.map(|s| Stream(StreamKind::Sim(s))),
-            Net::Real => real::connect(to).await.map(|s| Stream(StreamKind::Real(s))),
+            Net::Sim(net) => net.connect(self, to).await.map(|(s, local)| Stream(StreamKind::Sim(s), local)),
+            Net::Real => real::connect(to).await.map(|(s, local)| Stream(StreamKind::Real(s), local)),
         }
     }
 

@@ -48,10 +48,11 @@ impl AsyncWrite for Tcp {
     }
 }
 
-pub(crate) async fn connect(to: SocketAddr) -> io::Result<Tcp> {
+pub(crate) async fn connect(to: SocketAddr) -> io::Result<(Tcp, SocketAddr)> {
     let stream = TcpStream::connect(to).await?;
     stream.set_nodelay(true)?;
-    Ok(Tcp(stream))
+    let local = stream.local_addr()?;
+    Ok((Tcp(stream), local))
 }
 
 #[derive(Debug)]

@@ -8,12 +8,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::datagram::{SharedMailbox, SimDatagrams};
-use super::stream::{SimStream, pair};
+use super::stream::{Cut, SimStream, pair};
 use crate::world::World;
 
 /// What a link does with what is sent over it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Verdict {
     /// It arrives.
     #[default]
@@ -25,6 +28,9 @@ pub enum Verdict {
     /// A connection is reset as soon as its opener has sent this many bytes, which still arrive;
     /// datagrams pass.
     ResetAfter(u64),
+    /// A connection is closed in order as soon as its opener has sent this many bytes; what goes beyond them
+    /// is read by nobody. Datagrams pass.
+    CloseAfter(u64),
 }
 
 /// A rule for a link. The first rule that fits a packet decides it; without one it passes at once.
@@ -130,7 +136,7 @@ impl SimNet {
         self.lock().rules = rules;
     }
 
-    pub(crate) async fn connect(&self, world: &World, to: SocketAddr) -> io::Result<SimStream> {
+    pub(crate) async fn connect(&self, world: &World, to: SocketAddr) -> io::Result<(SimStream, SocketAddr)> {
         let (rule, from) = {
             let mut inner = self.lock();
             let rule = inner.rule(world.host(), to);
@@ -152,15 +158,16 @@ impl SimNet {
             world.sleep(rule.latency).await;
             return Err(io::ErrorKind::ConnectionRefused.into());
         };
-        let reset_after = match rule.verdict {
-            Verdict::ResetAfter(bytes) => Some(bytes),
+        let cut = match rule.verdict {
+            Verdict::ResetAfter(budget) => Some(Cut { budget, in_order: false }),
+            Verdict::CloseAfter(budget) => Some(Cut { budget, in_order: true }),
             _ => None,
         };
         let (client, server) = {
             let to_host = self.lock().host_of(to.ip()).unwrap_or("?").to_owned();
             let client = format!("{}:{}", world.host(), from.port());
             let server = format!("{to_host}:{}", to.port());
-            pair(world, &client, &server, rule.latency, reset_after)
+            pair(world, &client, &server, rule.latency, cut)
         };
         {
             let mut backlog = backlog.lock().unwrap_or_else(PoisonError::into_inner);
@@ -170,7 +177,7 @@ impl SimNet {
             }
         }
         world.sleep(rule.latency).await;
-        Ok(client)
+        Ok((client, from))
     }
 
     /// The addresses that binding `at` on `host` means.

@@ -64,11 +64,20 @@ pub(crate) struct SimStream {
     incoming: SharedPipe,
     outgoing: SharedPipe,
     latency: Duration,
-    /// Bytes that this end may still send before the connection is reset, if a rule says so.
-    budget: Option<u64>,
+    /// What ends the connection, if a rule says so.
+    cut: Option<Cut>,
     /// The two halves of a stream may wait at the same time.
     read_wait: Wait,
     write_wait: Wait,
+}
+
+/// How a connection ends before its time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cut {
+    /// Bytes that its opener may still send before.
+    pub(super) budget: u64,
+    /// In order, as if the other end had closed it; else it is reset.
+    pub(super) in_order: bool,
 }
 
 type Wait = Option<(Instant, Sleep)>;
@@ -98,30 +107,40 @@ pub(crate) fn pair(
     client: &str,
     server: &str,
     latency: Duration,
-    reset_after: Option<u64>,
+    cut: Option<Cut>,
 ) -> (SimStream, SimStream) {
     let (up, down) = (SharedPipe::default(), SharedPipe::default());
-    let end = |label: String, incoming: &SharedPipe, outgoing: &SharedPipe, budget| SimStream {
+    let end = |label: String, incoming: &SharedPipe, outgoing: &SharedPipe, cut| SimStream {
         world: world.clone(),
         label,
         incoming: incoming.clone(),
         outgoing: outgoing.clone(),
         latency,
-        budget,
+        cut,
         read_wait: None,
         write_wait: None,
     };
-    (
-        end(format!("{client}>{server}"), &down, &up, reset_after),
-        end(format!("{server}>{client}"), &up, &down, None),
-    )
+    (end(format!("{client}>{server}"), &down, &up, cut), end(format!("{server}>{client}"), &up, &down, None))
 }
 
 impl SimStream {
-    /// What a middlebox does that kills the connection right here: this end sees it now, the other one
-    /// after what is under way to it.
-    fn reset(&self) {
+    /// What a middlebox does that ends the connection right here: this end sees a reset now, the other one
+    /// after what is under way to it. An end in order this end sees after a round trip, and what the other one
+    /// sends from now on goes nowhere.
+    fn end_early(&self, in_order: bool) {
         let now = self.world.monotonic();
+        if in_order {
+            let mut pipe = lock(&self.incoming);
+            pipe.ended.get_or_insert(now + self.latency * 2);
+            pipe.gone.get_or_insert(now);
+            pipe.wake_all();
+            drop(pipe);
+            let mut pipe = lock(&self.outgoing);
+            let due = (now + self.latency).max(pipe.last_due);
+            pipe.ended.get_or_insert(due);
+            pipe.wake_all();
+            return;
+        }
         {
             let mut pipe = lock(&self.incoming);
             pipe.reset.get_or_insert(now);
@@ -135,7 +154,7 @@ impl SimStream {
 
     /// Puts what the budget allows of `data` on its way.
     fn send(&self, pipe: &mut Pipe, now: Instant, data: &[u8]) -> usize {
-        let allowed = self.budget.map_or(usize::MAX, |b| usize::try_from(b).unwrap_or(usize::MAX));
+        let allowed = self.cut.map_or(usize::MAX, |cut| usize::try_from(cut.budget).unwrap_or(usize::MAX));
         let n = data.len().min(allowed);
         let due = (now + self.latency).max(pipe.last_due);
         pipe.last_due = due;
@@ -210,8 +229,14 @@ impl AsyncWrite for SimStream {
         if data.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        if self.budget == Some(0) {
-            self.reset();
+        match self.cut {
+            Some(Cut { budget: 0, in_order: true }) => {
+                self.end_early(true);
+                // Who has closed does not read it; that is no error of the one who sends.
+                return Poll::Ready(Ok(data.len()));
+            }
+            Some(Cut { budget: 0, in_order: false }) => self.end_early(false),
+            _ => {}
         }
         let n = loop {
             let now = self.world.monotonic();
@@ -238,10 +263,11 @@ impl AsyncWrite for SimStream {
                 return Poll::Pending;
             }
         };
-        if let Some(budget) = &mut self.budget {
-            *budget -= n as u64;
-            if *budget == 0 {
-                self.reset();
+        if let Some(cut) = &mut self.cut {
+            cut.budget -= n as u64;
+            let Cut { budget, in_order } = *cut;
+            if budget == 0 {
+                self.end_early(in_order);
             }
         }
         self.world.record(&self.label, "tcp", &data[..n]);

@@ -11,7 +11,7 @@ use http::Method;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use world::World;
 use world::http::{Client as HttpClient, Url};
-use world::resolver::Resolver;
+use world::resolver::{LookupError, Resolver};
 
 use crate::compat::NameserverTries;
 use crate::log::{Logger, catalogue as msg};
@@ -47,8 +47,8 @@ pub(super) enum QueryError {
     #[error("dial udp: address {0}: missing port in address")]
     BadAddress(String),
     /// The nameserver's own name has no address.
-    #[error("dial udp: lookup {name}: {why}")]
-    Lookup { name: String, why: String },
+    #[error("dial udp: {0}")]
+    Lookup(LookupError),
     /// The name or the answer is none.
     #[error("{0}")]
     Message(String),
@@ -189,10 +189,8 @@ impl Questions {
         let bad = || QueryError::BadAddress(nameserver.to_owned());
         let (host, port) = nameserver.rsplit_once(':').ok_or_else(bad)?;
         let port = port.parse().map_err(|_| bad())?;
-        let found = self.resolver.addresses(host).await;
-        let lookup = |why: String| QueryError::Lookup { name: host.to_owned(), why };
-        let addresses = found.map_err(|error| lookup(error.to_string()))?;
-        let first = addresses.first().ok_or_else(|| lookup("no such host".to_owned()))?;
+        let addresses = self.resolver.addresses(host).await.map_err(QueryError::Lookup)?;
+        let first = addresses.first().ok_or(QueryError::Nobody)?;
         Ok(SocketAddr::new(*first, port))
     }
 }
