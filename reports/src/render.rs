@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::record::{Difference, Outcome, RunRecord};
+use crate::record::{Counts, Difference, Injected, Limit, Outcome, RunRecord, Told};
 
 /// The log lines, one per line, and nothing else.
 pub fn klog(record: &RunRecord) -> String {
@@ -36,6 +36,53 @@ pub fn line(record: &RunRecord, wall: Duration) -> String {
     )
 }
 
+/// The story of a run in words: what was there to go wrong, what happened, and what it cost.
+pub fn story(record: &RunRecord) -> String {
+    let mut text = format!("{}\n{}\n", record.title, record.cause);
+    if !record.injected.is_empty() {
+        text.push_str("\nInjected:\n");
+        for Injected { place, what, .. } in &record.injected {
+            let _ = writeln!(text, "  {place}: {what}");
+        }
+    }
+    text.push_str("\nWhat happened:\n");
+    for Told { at, last, times, text: what } in &record.story {
+        let again = match times {
+            1 => String::new(),
+            times => format!(" ({times} times, last at {})", moment(*last)),
+        };
+        let _ = writeln!(text, "  {:>13}  {what}{again}", moment(*at));
+    }
+    let Counts { ca_requests, api_calls, conflicts, certificates, failed_authorizations, limited, .. } =
+        &record.counts;
+    let (calls, orders) =
+        (ca_requests.values().sum::<u64>(), ca_requests.get("newOrder").copied().unwrap_or_default());
+    let writes: u64 = api_calls.values().sum();
+    let _ = writeln!(
+        text,
+        "\nIt cost {calls} calls to the CA, of them {orders} for new orders; {failed_authorizations} failed authorizations; \
+         {limited} refusals by limits; {certificates} certificates; {writes} calls to the API server, {conflicts} of them lost \
+         to the optimistic lock."
+    );
+    for Limit { name, bucket, used, most, window } in &record.limits {
+        let _ = writeln!(text, "  {name} of {bucket}: {used} of {most} in {window}");
+    }
+    text
+}
+
+/// A time after the start, to the millisecond: `1h2m3.004s`.
+fn moment(nanos: u64) -> String {
+    let (secs, millis) = (nanos / 1_000_000_000, nanos / 1_000_000 % 1_000);
+    let mut text = String::new();
+    for (n, unit) in [(secs / 86_400, "d"), (secs / 3600 % 24, "h"), (secs / 60 % 60, "m")] {
+        if n > 0 || !text.is_empty() {
+            let _ = write!(text, "{n}{unit}");
+        }
+    }
+    let _ = write!(text, "{}.{millis:03}s", secs % 60);
+    text
+}
+
 /// What was not as expected, for people.
 pub fn differences(record: &RunRecord) -> String {
     let mut text = String::new();
@@ -59,8 +106,8 @@ pub fn differences(record: &RunRecord) -> String {
 }
 
 /// The last line: how many of each.
-pub fn summary(records: &[RunRecord]) -> String {
-    let count = |f: fn(&Outcome) -> bool| records.iter().filter(|r| f(&r.outcome)).count();
+pub fn summary(outcomes: &[&Outcome]) -> String {
+    let count = |f: fn(&Outcome) -> bool| outcomes.iter().filter(|outcome| f(outcome)).count();
     let passed = count(|o| matches!(o, Outcome::Passed));
     let differ = count(|o| matches!(o, Outcome::Differs { .. }));
     let stopped = count(|o| matches!(o, Outcome::Stopped { .. }));
@@ -72,7 +119,7 @@ pub fn summary(records: &[RunRecord]) -> String {
 }
 
 /// `2d3h50m58s`: whole seconds from a minute on, milliseconds below.
-fn duration(d: Duration) -> String {
+pub fn duration(d: Duration) -> String {
     let secs = d.as_secs();
     if secs < 60 {
         return format!("{:.3}s", d.as_secs_f64());
@@ -88,19 +135,17 @@ fn duration(d: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Counts, LogLine, SCHEMA};
+    use crate::record::{LogLine, SCHEMA};
 
     fn record(outcome: Outcome, overrides: &[&str]) -> RunRecord {
         RunRecord {
             schema: SCHEMA,
             scenario: "s".into(),
-            seed: 0,
             overrides: overrides.iter().map(|s| (*s).to_owned()).collect(),
             outcome,
             virtual_nanos: 186_698_000_000_000,
-            fingerprint: String::new(),
-            counts: Counts::default(),
-            log: vec![LogLine { at: String::new(), text: "one".into() }],
+            log: vec![LogLine { text: "one".into(), ..LogLine::default() }],
+            ..RunRecord::default()
         }
     }
 
@@ -122,7 +167,7 @@ mod tests {
         let passed = record(Outcome::Passed, &[]);
         assert_eq!(klog(&passed), "one\n");
         assert!(line(&passed, Duration::ZERO).contains("2d3h51m38s virtual"));
-        assert_eq!(summary(&[passed]), "1 passed, 0 failed");
+        assert_eq!(summary(&[&passed.outcome]), "1 passed, 0 failed");
         assert_eq!(duration(Duration::from_millis(1500)), "1.500s");
     }
 

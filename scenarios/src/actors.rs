@@ -9,7 +9,7 @@ use engine::manifest::{self, Options};
 use engine::store::{ApiError, ChangeType, Store};
 use reports::Difference;
 use serde_json::Value;
-use world::{Timestamp, World};
+use world::{Instant, Timestamp, World};
 
 use crate::expect::paths::{Subject, is_so};
 use crate::runner::link_rules;
@@ -23,9 +23,19 @@ pub(crate) struct Doings(Arc<Mutex<Done>>);
 struct Done {
     actions: Vec<(Timestamp, String)>,
     differences: Vec<Difference>,
+    over: bool,
 }
 
 impl Doings {
+    /// From now on nothing is done.
+    pub(crate) fn end(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).over = true;
+    }
+
+    fn is_over(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).over
+    }
+
     /// What was done, with its time.
     pub(crate) fn actions(&self) -> Vec<(Timestamp, String)> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).actions.clone()
@@ -57,13 +67,12 @@ pub(crate) fn start(
     scenario: &Scenario,
 ) -> Doings {
     let doings = Doings::default();
-    let manifests = scenario.engine.compat().map(|compat| Options::of(&compat)).unwrap_or_default();
     let stage = Stage {
         world: world.clone(),
         store: store.clone(),
         dns: dns.cloned(),
         links: scenario.links.clone(),
-        manifests: Options { convert: scenario.manifests.convert, ..manifests },
+        manifests: scenario.manifest_options(),
         start: scenario.clock.start,
         doings: doings.clone(),
     };
@@ -92,6 +101,9 @@ impl Stage {
                 return;
             }
             for (i, action) in step.actions.iter().enumerate() {
+                if self.doings.is_over() {
+                    return;
+                }
                 let done = self.act(action).await;
                 self.note(&format!("timeline[{n}].do[{i}]"), action, step.refused.as_deref(), done);
             }
@@ -105,7 +117,8 @@ impl Stage {
     fn note(&self, place: &str, action: &Action, refused: Option<&str>, done: Result<(), String>) {
         let mut doings = self.doings.0.lock().unwrap_or_else(PoisonError::into_inner);
         let outcome = done.as_ref().err().map(|why| format!(": refused: {why}")).unwrap_or_default();
-        doings.actions.push((self.world.now(), format!("{}{outcome}", told(action))));
+        let at = self.start + self.world.monotonic().since(Instant::default());
+        doings.actions.push((at, format!("{}{outcome}", told(action))));
         let as_wanted = match (&done, refused) {
             (Ok(()), None) => true,
             (Err(why), Some(refused)) => why.contains(refused),
@@ -216,7 +229,7 @@ impl Stage {
 }
 
 /// RFC 7386.
-fn merge_patch(target: &mut Value, patch: &Value) {
+pub(crate) fn merge_patch(target: &mut Value, patch: &Value) {
     let Value::Object(changes) = patch else {
         *target = patch.clone();
         return;

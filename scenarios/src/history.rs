@@ -1,8 +1,9 @@
 //! What the API server had at any time of a run: every write, by the time it was committed.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use engine::api::{Event, Kind, Object, ObjectKey};
+use engine::api::{Event, Kind, Object, ObjectKey, Resource};
 use engine::store::{Change, ChangeType, Store, Watch};
 use world::{Instant, Timestamp};
 
@@ -140,6 +141,11 @@ impl Stored {
     /// All objects of a kind, by namespace and name.
     pub fn list(&self, kind: Kind) -> Vec<&Object> {
         self.objects.iter().filter(|((k, _), _)| *k == kind).map(|(_, o)| o).collect()
+    }
+
+    /// All objects of a type, by namespace and name.
+    pub fn of<R: Resource>(&self) -> impl Iterator<Item = &Arc<R>> {
+        self.objects.values().filter_map(Object::get::<R>)
     }
 
     /// The object as `kubectl describe` would have printed it then.

@@ -9,53 +9,74 @@ use engine::api::{
 };
 use engine::pki;
 use engine::store::ChangeType;
+use mock_ca::journal::Event;
 use reports::Difference;
 use world::{PrivateKey, Timestamp};
 
-use crate::evidence::{Evidence, Fact};
+use crate::evidence::Evidence;
 
-/// An invariant: what is wrong, if something is.
-type Invariant = fn(&Evidence) -> Option<String>;
+/// Something that holds in every run.
+pub struct Invariant {
+    /// Its name, as `expect.breaks` has it.
+    pub name: &'static str,
+    /// What it says.
+    pub says: &'static str,
+    /// What is wrong, if something is.
+    broken: fn(&Evidence) -> Option<String>,
+}
 
-/// All of them, by name, and what each says.
-pub const INVARIANTS: &[(&str, &str)] = &[
-    (
-        "one-live-request",
-        "a Certificate has at most one CertificateRequest of a revision that is not decided",
-    ),
-    ("one-certificate-per-revision", "the CA issues one certificate for each revision"),
-    ("pair-fits", "key and certificate in a Secret belong together"),
-    ("no-stuck-order", "no Order stays pending for 10 minutes after all its Challenges are final"),
-    ("renewed-in-time", "no certificate expires"),
-    (
-        "nothing-left",
-        "without a Challenge there is no solver Pod, Service, Ingress or HTTPRoute, and no TXT record",
-    ),
-    (
-        "within-budget",
-        "CA calls: at most 60 and 30 an hour for each certificate; writes: 300 and 300 an hour",
-    ),
-    ("versions-rise", "every write has a resourceVersion above all before it"),
-];
-
-const CHECKS: &[Invariant] = &[
-    one_live_request,
-    one_certificate_per_revision,
-    pair_fits,
-    no_stuck_order,
-    renewed_in_time,
-    nothing_left,
-    within_budget,
-    versions_rise,
+/// All of them.
+pub const INVARIANTS: &[Invariant] = &[
+    Invariant {
+        name: "one-live-request",
+        says: "a Certificate has at most one CertificateRequest of a revision that is not decided",
+        broken: one_live_request,
+    },
+    Invariant {
+        name: "one-certificate-per-revision",
+        says: "the CA issues one certificate for each revision",
+        broken: one_certificate_per_revision,
+    },
+    Invariant {
+        name: "pair-fits",
+        says: "key and certificate in a Secret belong together",
+        broken: pair_fits,
+    },
+    Invariant {
+        name: "no-stuck-order",
+        says: "no Order stays pending for 10 minutes after all its Challenges are final",
+        broken: no_stuck_order,
+    },
+    Invariant { name: "renewed-in-time", says: "no certificate expires", broken: renewed_in_time },
+    Invariant {
+        name: "nothing-left",
+        says: "without a Challenge there is no solver Pod, Service, Ingress or HTTPRoute, and no TXT record",
+        broken: nothing_left,
+    },
+    Invariant {
+        name: "within-budget",
+        says: "CA calls: at most 60 and 30 an hour for each certificate; writes: 300 and 300 an hour",
+        broken: within_budget,
+    },
+    Invariant {
+        name: "versions-rise",
+        says: "every write has a resourceVersion above all before it",
+        broken: versions_rise,
+    },
+    Invariant {
+        name: "restart-is-a-no-op",
+        says: "a restart of the engine after the end changes nothing of a Certificate that is ready and at rest",
+        broken: |evidence| evidence.restarted.clone(),
+    },
 ];
 
 /// Holds a run against all of them. `breaks` are those that have to be broken, and no others.
 pub(crate) fn check(evidence: &Evidence, breaks: &[String]) -> Vec<Difference> {
     let mut differences = Vec::new();
-    for ((name, says), check) in INVARIANTS.iter().zip(CHECKS) {
+    for Invariant { name, says, broken } in INVARIANTS {
         let declared = breaks.iter().any(|broken| broken == name);
         let what = format!("invariant {name}");
-        match check(evidence) {
+        match broken(evidence) {
             Some(why) if !declared => {
                 differences.push(Difference { what, expected: Some((*says).to_owned()), actual: Some(why) })
             }
@@ -132,7 +153,7 @@ fn one_certificate_per_revision(evidence: &Evidence) -> Option<String> {
         c.status.conditions.iter().any(|c| c.type_ == "Issuing" && c.status == ConditionStatus::True)
     });
     let most = revisions.values().map(|(first, last)| last - first).sum::<u64>() + running.count() as u64;
-    let issued = evidence.ca.iter().filter(|(_, fact)| *fact == Fact::Issued).count() as u64;
+    let issued = evidence.issued();
     // Who has no CA has no count of it; and a CA of the world may have other clients.
     (issued > most).then(|| format!("{issued} certificates for {most} revisions"))
 }
@@ -194,7 +215,8 @@ fn renewed_in_time(evidence: &Evidence) -> Option<String> {
     let expired = |certificates: &Living<Certificate>, now: Timestamp| {
         certificates.0.values().find_map(|certificate| {
             let until = certificate.status.not_after?.timestamp();
-            (until < now).then(|| format!("Certificate {} expired at {until}", certificate.key()))
+            (until < evidence.wall(now))
+                .then(|| format!("Certificate {} expired at {until}", certificate.key()))
         })
     };
     for (at, change) in evidence.history.changes() {
@@ -238,8 +260,8 @@ fn within_budget(evidence: &Evidence) -> Option<String> {
             certificates.insert(change.object.key());
         }
     }
-    let issued = evidence.ca.iter().filter(|(_, fact)| *fact == Fact::Issued).count() as u64;
-    let asked = evidence.ca.iter().filter(|(_, fact)| matches!(fact, Fact::Request { .. })).count() as u64;
+    let issued = evidence.issued();
+    let asked = evidence.count(|event| matches!(event, Event::Request { .. }));
     let hours = evidence.end.since(evidence.start).as_secs().div_ceil(3600);
     let (many, certificates) = (issued.max(1), certificates.len().max(1) as u64);
     let (asked_most, writes_most) =

@@ -8,7 +8,8 @@
 //! | `processes` | the engine's processes: started, elected, crashed, held still |
 //! | [`backends`] | the servers behind issuers that are not ACME: Vault, Venafi |
 //! | [`schema`] | the language as a JSON Schema |
-//! | [`runner`] | builds a world from a script, runs it, makes the record |
+//! | [`runner`] | builds a world from a script, runs it, sees what a restart makes of its end |
+//! | `record` | the record of a run, out of the evidence |
 //! | [`history`] | what the API server had at any time of a run |
 //! | [`evidence`] | all that a run leaves, each thing with its time |
 //! | [`expect`] | holds the evidence against what the script expects |
@@ -17,7 +18,6 @@
 //! | [`fleet`] | scenarios of any number of Certificates, made in code |
 //! | [`library`] | finds the scenarios of a folder |
 //! | [`rehearsal`] | a scenario as somebody's test |
-//! | [`story`] | a run in words |
 //! | [`template`] | the scenario that one begins with |
 //! | [`workshop`] | many runs at once |
 //!
@@ -39,12 +39,13 @@ pub mod invariants;
 pub mod issue;
 pub mod library;
 mod processes;
+mod record;
 pub mod rehearsal;
 pub mod runner;
 pub mod schema;
 pub mod script;
-pub mod story;
 pub mod template;
 pub mod workshop;
 
 pub use rehearsal::scenario;
+pub use script::nearest;

@@ -1,19 +1,21 @@
 //! `rehearse`: lists, runs and replays scenarios, and issues certificates outside of them.
 
-use std::io::Write as _;
+mod commands;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
-use reports::{Outcome, RunRecord};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use miette::IntoDiagnostic as _;
+use reports::Outcome;
 use scenarios::history;
 use scenarios::issue::{self, IssueArgs};
 use scenarios::library::Library;
-use scenarios::runner::{self, Options, Whole};
+use scenarios::runner;
 use scenarios::script::Loaded;
 use scenarios::template;
-use scenarios::workshop::on_all_processors;
-use world::real::Stopwatch;
+
+use commands::say;
 
 /// Rehearse certificate issuance before production does.
 #[derive(Parser)]
@@ -38,20 +40,25 @@ enum Command {
         long: bool,
     },
     /// Run scenarios and hold them against what they expect.
-    Run {
-        /// Which (all when none is named); a path names a folder outside of the library.
-        names: Vec<String>,
-        #[command(flatten)]
-        vary: Vary,
-        /// Print the records of the runs as JSON lines, and nothing else.
-        #[arg(long, conflicts_with = "explain")]
-        json: bool,
-        /// Tell the story of each run: what was injected, what the engine saw, when it healed, what it cost.
-        #[arg(long)]
-        explain: bool,
+    Run(commands::run::RunArgs),
+    /// Make a page of runs: what happened when, in words, on a time line and in the log, and two runs side by side.
+    Report(commands::report::ReportArgs),
+    /// Print a JSON Schema: of scenario.yaml, for editors, or of the record of a run.
+    Schema {
+        /// Of what.
+        #[arg(value_enum, default_value_t)]
+        of: SchemaOf,
     },
-    /// Print the JSON Schema of scenario.yaml, for editors.
-    Schema,
+    /// Print the completions of a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual, a page (man 1) for each command.
+    Man {
+        /// Into which folder.
+        folder: PathBuf,
+    },
     /// Make a scenario from a template.
     New {
         /// Its name, which says what one sees.
@@ -90,20 +97,25 @@ enum Command {
     Issue(Box<IssueArgs>),
 }
 
-#[derive(Args)]
-struct Vary {
-    /// Root seed of all randomness.
-    #[arg(long, default_value_t = 0, value_name = "N")]
-    seed: u64,
-    /// Set any knob of the script (repeatable).
-    #[arg(long, value_name = "PATH=VALUE")]
-    set: Vec<String>,
+/// What there is a schema of.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum SchemaOf {
+    /// scenario.yaml.
+    #[default]
+    Scenario,
+    /// The record of a run.
+    Record,
 }
 
-/// Writes to standard output. Who reads it may stop reading (`| head`): then there is nobody to tell.
-fn say(text: &str) {
-    let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+/// What is otherwise than the script has it.
+#[derive(Args)]
+pub(crate) struct Vary {
+    /// Root seed of all randomness.
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub(crate) seed: u64,
+    /// Set any knob of the script (repeatable).
+    #[arg(long, value_name = "PATH=VALUE")]
+    pub(crate) set: Vec<String>,
 }
 
 /// Something was wrong with what was given.
@@ -125,7 +137,7 @@ fn main() -> ExitCode {
 }
 
 /// Loads a scenario. What was mended goes to standard error, since the output may be a log.
-fn load(library: &Library, name: &str, lenient: bool) -> miette::Result<Loaded> {
+pub(crate) fn load(library: &Library, name: &str, lenient: bool) -> miette::Result<Loaded> {
     let loaded = if lenient { library.load_leniently(name)? } else { library.load(name)? };
     for repair in &loaded.repairs {
         eprintln!("{repair}");
@@ -138,14 +150,37 @@ fn command(cli: Cli) -> miette::Result<bool> {
     if let Command::Issue(args) = &cli.command {
         return Ok(issue::run(args, cli.lenient, say)?);
     }
-    if let Command::Schema = &cli.command {
-        say(&format!("{:#}\n", scenarios::schema::scenario()));
-        return Ok(true);
+    match &cli.command {
+        Command::Schema { of } => {
+            let schema = match of {
+                SchemaOf::Scenario => scenarios::schema::scenario(),
+                SchemaOf::Record => scenarios::schema::record(),
+            };
+            say(&format!("{schema:#}\n"));
+            return Ok(true);
+        }
+        Command::Report(args) => return commands::report::report(args),
+        Command::Completions { shell } => {
+            let mut text = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "rehearse", &mut text);
+            say(&String::from_utf8_lossy(&text));
+            return Ok(true);
+        }
+        Command::Man { folder } => {
+            std::fs::create_dir_all(folder).into_diagnostic()?;
+            clap_mangen::generate_to(Cli::command(), folder).into_diagnostic()?;
+            return Ok(true);
+        }
+        _ => {}
     }
     let library = Library::open(cli.library.as_deref())?;
     match cli.command {
         // They need no library.
-        Command::Issue(_) | Command::Schema => Ok(true),
+        Command::Issue(_)
+        | Command::Schema { .. }
+        | Command::Report(_)
+        | Command::Completions { .. }
+        | Command::Man { .. } => Ok(true),
         Command::List { long: true } => {
             let mut table =
                 String::from("| scenario | shows | release | what happens | from |\n|---|---|---|---|---|\n");
@@ -196,10 +231,7 @@ fn command(cli: Cli) -> miette::Result<bool> {
             ));
             Ok(true)
         }
-        Command::Run { names, vary, json, explain } => {
-            let how = if json { Printed::Json } else { if explain { Printed::Story } else { Printed::Line } };
-            run(&library, names, &vary, how, cli.lenient)
-        }
+        Command::Run(args) => commands::run::run(&library, args, cli.lenient),
     }
 }
 
@@ -237,49 +269,4 @@ fn described(
     }
     let stored = kept.at(time);
     Ok(stored.describe(stored.find(kind, subject.namespace, subject.name)?))
-}
-
-/// What is printed of each run.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Printed {
-    Line,
-    Json,
-    Story,
-}
-
-fn run(
-    library: &Library,
-    names: Vec<String>,
-    vary: &Vary,
-    printed: Printed,
-    lenient: bool,
-) -> miette::Result<bool> {
-    let names = if names.is_empty() { library.names() } else { names };
-    // All of them are loaded first: a mistake in the last one shows before the first one runs.
-    let loaded = names.iter().map(|n| load(library, n, lenient)).collect::<Result<Vec<_>, _>>()?;
-    let options = Options { seed: vary.seed, overrides: vary.set.clone(), ..Options::default() };
-    let ran = on_all_processors(&loaded, |scenario| {
-        let watch = Stopwatch::start();
-        runner::run_whole(scenario, &options).map(|whole| (whole, watch.elapsed()))
-    });
-    let mut records: Vec<RunRecord> = Vec::new();
-    for (scenario, ran) in loaded.iter().zip(ran) {
-        let (Whole { record, evidence, .. }, wall) = ran?;
-        match (printed, &evidence) {
-            (Printed::Json, _) => {
-                say(&format!("{}\n", serde_json::to_string(&record).map_err(|e| miette::miette!("{e}"))?));
-            }
-            (Printed::Story, Some(evidence)) => {
-                let script = scenarios::script::apply(&scenario.scenario, &vary.set)?;
-                let story = scenarios::story::story(&script, &record, evidence);
-                say(&format!("{}\n{story}{}\n", reports::line(&record, wall), reports::differences(&record)));
-            }
-            _ => say(&format!("{}\n{}", reports::line(&record, wall), reports::differences(&record))),
-        }
-        records.push(record);
-    }
-    if printed != Printed::Json {
-        say(&format!("{}\n", reports::summary(&records)));
-    }
-    Ok(records.iter().all(|r| r.outcome == Outcome::Passed))
 }

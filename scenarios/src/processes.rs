@@ -1,19 +1,50 @@
 //! The engine's processes: starts them, starts them again when they have ended, and does to them what the script
 //! says.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 
 use engine::leader::Candidate;
-use world::{Timestamp, World};
+use world::{Instant, Timestamp, World};
 
+use crate::cluster::Shared;
 use crate::script::{Engine, InTurn, Processes};
 
 /// Where the lock of the leader election is.
 const LOCK_NAMESPACE: &str = "kube-system";
 
+/// When processes started and ended.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Lives(Shared<Vec<Noted>>);
+
+/// When, on which host, what.
+type Noted = (Instant, String, &'static str);
+
+/// What `Lives` has of a start.
+const STARTS: &str = "starts";
+
+impl Lives {
+    fn note(&self, world: &World, host: &str, what: &'static str) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.push((world.monotonic(), host.to_owned(), what));
+    }
+
+    /// How often one has started.
+    pub(crate) fn starts(&self) -> u64 {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter().filter(|(_, _, what)| *what == STARTS).count() as u64
+    }
+
+    /// All until now, if the run began at `start`: when, on which host, what.
+    pub(crate) fn all(&self, start: Timestamp) -> Vec<(Timestamp, String, &'static str)> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter()
+            .map(|(at, host, what)| (start + at.since(Instant::default()), host.clone(), *what))
+            .collect()
+    }
+}
+
 /// Starts all processes, each in a world of its own and as a candidate if they are to elect a leader, and what befalls
-/// them. Returns the count of starts, which goes on.
+/// them. Returns what becomes of them, which goes on.
 ///
 /// # Errors
 /// What `launch` says of a process that cannot be started.
@@ -22,11 +53,11 @@ pub(crate) fn start(
     engine: &Engine,
     start: Timestamp,
     launch: impl Fn(&World, Option<Candidate>) -> Result<(), String> + Send + Sync + 'static,
-) -> Result<Arc<AtomicU64>, String> {
-    let starts: Arc<AtomicU64> = Arc::default();
-    let counted = starts.clone();
+) -> Result<Lives, String> {
+    let lives = Lives::default();
+    let counted = lives.clone();
     let launch = Arc::new(move |process: &World, candidate: Option<Candidate>| {
-        counted.fetch_add(1, Ordering::Relaxed);
+        counted.note(process, process.host(), STARTS);
         launch(process, candidate)
     });
     let script = &engine.processes;
@@ -36,14 +67,12 @@ pub(crate) fn start(
             .then(|| Candidate { identity: host.clone(), namespace: LOCK_NAMESPACE.to_owned() });
         let mut crashed = Box::pin(world.crashed(host));
         launch(&world.process(host), candidate.clone())?;
-        if script.crashes.is_empty() && candidate.is_none() {
-            continue;
-        }
-        let (world, host, launch) = (world.clone(), host.clone(), launch.clone());
+        let (world, host, launch, lives) = (world.clone(), host.clone(), launch.clone(), lives.clone());
         let delays = InTurn::new(script.restart_delay.clone());
         world.clone().spawn("kubelet of the engine", async move {
             loop {
                 crashed.as_mut().await;
+                lives.note(&world, &host, "ends");
                 world.sleep(delays.next()).await;
                 crashed = Box::pin(world.crashed(&host));
                 // It could be started once, with the same configuration.
@@ -52,7 +81,7 @@ pub(crate) fn start(
         });
     }
     befall(world, &engine.host, start, script);
-    Ok(starts)
+    Ok(lives)
 }
 
 fn befall(world: &World, first: &str, start: Timestamp, script: &Processes) {

@@ -78,7 +78,9 @@ fn http_01_gives_a_secret_as_files_and_a_second_run_asks_the_ca_nothing() {
             ));
             let more = bed.issue(&["--no-self-check"]);
             assert_eq!(more.status.code(), Some(0), "{}", said(&more));
-            assert_eq!((bed.ca.issued().len(), requests(bed, "newOrder")), (2, 2));
+            assert_eq!(bed.ca.issued().len(), 2);
+            // On a busy machine the Order's own URL may reach the cache late, and then it is asked for once more.
+            assert!((2..=3).contains(&requests(bed, "newOrder")));
             assert_ne!(std::fs::read(secret.join("tls.crt")).unwrap(), chain);
         },
     );

@@ -3,7 +3,7 @@
 
 use crate::common::library;
 use reports::{Outcome, RunRecord};
-use scenarios::runner;
+use scenarios::runner::{self, Options};
 use scenarios::script::Loaded;
 use scenarios::workshop::{on_all_processors, on_processors};
 
@@ -16,15 +16,28 @@ fn run(loaded: &Loaded, set: &[String]) -> RunRecord {
     runner::run(loaded, 0, set).unwrap()
 }
 
+/// Every scenario passes, and its story is the one in its folder: what changes in the engine, the CA or the cluster shows
+/// there, and `cargo insta review` takes it over.
 #[test]
-fn every_scenario_passes() {
-    let failed = on_all_processors(&all(), |loaded| {
-        let record = run(loaded, &[]);
+fn every_scenario_passes_and_tells_its_story() {
+    let options = Options { whole_record: true, ..Options::default() };
+    let all = all();
+    let ran = on_all_processors(&all, |loaded| {
+        let record = runner::run_whole(loaded, &options).unwrap().record;
         let passed = record.outcome == Outcome::Passed;
-        (!passed).then(|| format!("{}\n{}{:?}", loaded.name, reports::differences(&record), record.outcome))
+        let failure = format!("{}\n{}{:?}", loaded.name, reports::differences(&record), record.outcome);
+        ((!passed).then_some(failure), reports::story(&record))
     });
-    let failed: Vec<String> = failed.into_iter().flatten().collect();
+    let failed: Vec<&str> = ran.iter().filter_map(|(failure, _)| failure.as_deref()).collect();
     assert!(failed.is_empty(), "{}", failed.join("\n"));
+    for (loaded, (_, story)) in all.iter().zip(&ran) {
+        let folder = loaded.folder.canonicalize().unwrap();
+        insta::with_settings!({
+            snapshot_path => folder,
+            prepend_module_to_snapshot => false,
+            omit_expression => true,
+        }, { insta::assert_snapshot!("story", story) });
+    }
 }
 
 /// Each run is a world of its own: how many run beside it changes nothing of it.
@@ -61,4 +74,20 @@ fn every_scenario_says_where_it_comes_from_and_what_proves_its_cause() {
         let known = |failure: &String| failure.strip_prefix('F').is_some_and(|n| n.parse::<u8>().is_ok());
         assert!(script.failures.iter().all(known), "{name}: {:?}", script.failures);
     }
+}
+
+/// An engine that comes back after its end to something that was changed meanwhile does something, and the invariant
+/// says so: it can be broken.
+#[test]
+fn a_restart_that_changes_something_breaks_its_invariant() {
+    let dead_from_the_fifth_minute = [
+        "engine.processes.crashes=[{at: '2026-03-02T08:05:00Z'}]",
+        "engine.processes.restartDelay=6m",
+        "timeline=[{at: 6m, do: [{patch: {object: Certificate shop/shop, with: {spec: {dnsNames: [www.shop.example.com]}}}}]}]",
+    ];
+    let set = dead_from_the_fifth_minute.map(str::to_owned);
+    let outcome = run(&library().load("healthy-http01").unwrap(), &set).outcome;
+    let Outcome::Differs { differences } = outcome else { panic!("{outcome:?}") };
+    let whats: Vec<_> = differences.iter().map(|d| d.what.as_str()).collect();
+    assert_eq!(whats, ["invariant restart-is-a-no-op"]);
 }

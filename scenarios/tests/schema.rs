@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use crate::common::library;
+use scenarios::runner::{self, Options};
 use serde_json::{Value, json};
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scenario.schema.json");
@@ -20,6 +21,26 @@ fn the_file_is_the_schema_of_the_types() {
         format!("{:#}\n", scenarios::schema::scenario()),
         "{hint}"
     );
+}
+
+/// The schema of records is the one of the types, and takes a record.
+#[test]
+fn the_schema_of_records_takes_them() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../reports/record.schema.json");
+    let hint = "rehearse schema record > reports/record.schema.json";
+    let text = std::fs::read_to_string(file).unwrap();
+    assert_eq!(text, format!("{:#}\n", scenarios::schema::record()), "{hint}");
+    let schema: Value = serde_json::from_str(&text).unwrap();
+    let options = Options { whole_record: true, ..Options::default() };
+    for name in ["healthy-http01", "txt-record-late-on-one-nameserver"] {
+        let record = runner::run_whole(&library().load(name).unwrap(), &options).unwrap().record;
+        assert!(record.events.len() > 50 && record.writes.len() > 50 && record.story.len() > 10, "{name}");
+        let json = serde_json::to_value(&record).unwrap();
+        assert_eq!(violation(&schema, &json, ""), None);
+        let mut wrong = json.clone();
+        wrong["events"][3]["lane"] = json!(true);
+        assert!(violation(&schema, &wrong, "").is_some(), "the schema says something");
+    }
 }
 
 /// What of the schema a value breaks, by the keywords that the schema has.
@@ -39,6 +60,9 @@ fn violation(schema: &Value, value: &Value, path: &str) -> Option<String> {
     };
     if !types.is_empty() && !types.iter().any(is) {
         return Some(format!("{path}: {value} is none of {types:?}"));
+    }
+    if let Some(wanted) = schema.get("const").filter(|wanted| *wanted != value) {
+        return Some(format!("{path}: {value} is not {wanted}"));
     }
     if let Some(values) = schema["enum"].as_array().filter(|values| !values.contains(value)) {
         return Some(format!("{path}: {value} is none of {values:?}"));

@@ -15,12 +15,18 @@ use world::http::Client;
 use world::resolver::Resolver;
 use world::tls::Identity;
 
+use super::access::AccessLog;
 use super::ingress::by_number;
 use super::proxy::{Proxy, Route, endpoints_of, host_fits, in_order};
 use super::{Shared, secure};
 use crate::script::{GatewayController, InTurn, IngressBehaviour};
 
-pub(super) async fn start(world: &World, store: &Store, config: &GatewayController) -> io::Result<()> {
+pub(super) async fn start(
+    world: &World,
+    store: &Store,
+    config: &GatewayController,
+    log: &AccessLog,
+) -> io::Result<()> {
     let inside = world.process(&config.host);
     let plain = inside.listen(SocketAddr::from(([0, 0, 0, 0], 80))).await?;
     let secured = inside.listen(SocketAddr::from(([0, 0, 0, 0], 443))).await?;
@@ -31,6 +37,8 @@ pub(super) async fn start(world: &World, store: &Store, config: &GatewayControll
         behaviour: IngressBehaviour::Nginx,
         client: client.clone(),
         redirect: false,
+        world: inside.clone(),
+        log: log.clone(),
     };
     let certificates: secure::Certificates = Arc::default();
     let acceptor = secure::acceptor(&inside, &certificates).map_err(io::Error::other)?;

@@ -14,6 +14,7 @@ use world::resolver::Resolver;
 use world::tls::Identity;
 
 use super::Shared;
+use super::access::AccessLog;
 use super::proxy::{Proxy, Route, endpoints_of, in_order};
 use super::secure;
 use crate::script::{InTurn, IngressBehaviour, IngressController};
@@ -21,7 +22,12 @@ use crate::script::{InTurn, IngressBehaviour, IngressController};
 /// Where nginx ends TLS itself, behind what passes TLS on.
 const TERMINATED: u16 = 442;
 
-pub(super) async fn start(world: &World, store: &Store, config: &IngressController) -> io::Result<()> {
+pub(super) async fn start(
+    world: &World,
+    store: &Store,
+    config: &IngressController,
+    log: &AccessLog,
+) -> io::Result<()> {
     let inside = world.process(&config.host);
     let listener = inside.listen(SocketAddr::from(([0, 0, 0, 0], 80))).await?;
     let routes: Shared<Vec<Route>> = Arc::default();
@@ -31,6 +37,8 @@ pub(super) async fn start(world: &World, store: &Store, config: &IngressControll
         behaviour: config.behaviour,
         client,
         redirect: config.redirect_to_https,
+        world: inside.clone(),
+        log: log.clone(),
     };
     let secured = Proxy { redirect: false, ..proxy.clone() };
     inside.spawn("ingress proxy", world::http::serve(inside.clone(), listener, None, proxy.router()));

@@ -1,6 +1,7 @@
 //! The simulated cluster around the engine: what an API server, a kubelet, ingress and gateway controllers and the
 //! garbage collector do, and how long they take.
 
+mod access;
 mod endpoints;
 mod events;
 pub mod external;
@@ -21,13 +22,14 @@ use tokio::sync::mpsc;
 use world::World;
 
 use crate::script::Cluster;
+pub use access::{Access, AccessLog};
 pub(crate) use garbage::{start as collect_garbage, sweep as sweep_garbage};
 pub(crate) use timing::pinned_names;
 pub use timing::{ApiCounts, ClusterTiming};
 
 /// Starts everything but the engine. All of it reads and writes `store` directly: it stands next to the API server.
 ///
-/// `nameserver` is whom webhooks ask for the names of their providers.
+/// `nameserver` is whom webhooks ask for the names of their providers. Returns the access logs of the controllers, which go on.
 ///
 /// # Errors
 /// When an ingress controller, the gateway controller or a webhook cannot listen.
@@ -36,22 +38,23 @@ pub async fn start(
     store: &Store,
     cluster: &Cluster,
     nameserver: Option<SocketAddr>,
-) -> std::io::Result<()> {
+) -> std::io::Result<AccessLog> {
+    let log = AccessLog::default();
     kubelet::start(world, store, &cluster.kubelet);
     endpoints::start(world, store, &cluster.endpoints_delay);
     garbage::start(world, store, &cluster.garbage_delay);
     events::start(world, store, cluster.api.event_ttl);
     let ingresses = [&cluster.ingress].into_iter().chain(&cluster.further_ingresses);
     for controller in ingresses.filter(|controller| !controller.host.is_empty()) {
-        ingress::start(world, store, controller).await?;
+        ingress::start(world, store, controller, &log).await?;
     }
     if !cluster.gateway.host.is_empty() {
-        gateway::start(world, store, &cluster.gateway).await?;
+        gateway::start(world, store, &cluster.gateway, &log).await?;
     }
     for config in &cluster.webhooks {
         webhook::start(world, store, config, nameserver).await?;
     }
-    Ok(())
+    Ok(log)
 }
 
 /// Calls that `kinds` have changed, once for each burst of changes that had not been taken yet.

@@ -4,14 +4,17 @@ use std::cmp::Reverse;
 use std::net::SocketAddr;
 use std::sync::PoisonError;
 
-use axum::Router;
-use axum::http::{HeaderMap, StatusCode, Uri, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::body::Bytes;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use axum::response::IntoResponse as _;
+use axum::{Extension, Router};
 use engine::api::{Endpoints, Kind, ObjectKey, Service, ServiceBackendPort};
 use engine::store::Store;
-use world::http::{Client, Scheme, Url};
+use world::World;
+use world::http::{Client, Peer, Scheme, Url};
 
 use super::Shared;
+use super::access::{Access, AccessLog};
 use crate::script::IngressBehaviour;
 
 /// Where requests for one host and path go.
@@ -59,7 +62,8 @@ pub(super) fn in_order(mut routes: Vec<Route>) -> Vec<Route> {
 /// longest rule, and has none for a service without a ready endpoint.
 fn choose<'a>(routes: &'a [Route], behaviour: IngressBehaviour, host: &str, path: &str) -> Option<&'a Route> {
     match behaviour {
-        IngressBehaviour::Nginx => {
+        // Envoy has a virtual host for each domain, and looks for the path there alone, as nginx does.
+        IngressBehaviour::Nginx | IngressBehaviour::Envoy => {
             let server = routes.iter().filter(|r| host_fits(&r.host, host)).map(|r| rank(&r.host)).max()?;
             routes.iter().find(|r| rank(&r.host) == server && r.fits(host, path))
         }
@@ -111,43 +115,84 @@ pub(super) fn host_of(authority: &str) -> &str {
 /// Answers by the routes of a moment.
 #[derive(Clone)]
 pub(super) struct Proxy {
+    pub(super) world: World,
     pub(super) routes: Shared<Vec<Route>>,
     pub(super) behaviour: IngressBehaviour,
     pub(super) client: Client,
     /// Send everybody to https.
     pub(super) redirect: bool,
+    pub(super) log: AccessLog,
 }
+
+/// An answer that the proxy gives itself, and Envoy's flag for why.
+struct Own(StatusCode, &'static str, &'static str);
 
 impl Proxy {
     pub(super) fn router(self) -> Router {
-        Router::new().fallback(move |uri: Uri, headers: HeaderMap| {
-            let proxy = self.clone();
-            async move { proxy.answer(uri, headers).await }
-        })
+        Router::new().fallback(
+            move |peer: Option<Extension<Peer>>, method: Method, uri: Uri, headers: HeaderMap| {
+                let proxy = self.clone();
+                async move {
+                    let (began, arrived) = (proxy.world.now(), proxy.world.monotonic());
+                    let answer = proxy.answer(&uri, &headers).await;
+                    let header =
+                        |name| headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
+                    let id: [u8; 16] = proxy
+                        .world
+                        .rng(&format!("request {} {}", proxy.world.host(), arrived.nanos()))
+                        .bytes();
+                    proxy.log.add(Access {
+                        at: arrived,
+                        wall: began,
+                        host: proxy.world.host().to_owned(),
+                        peer: peer.map(|Extension(Peer(address))| address.ip()),
+                        method: method.to_string(),
+                        path: uri.path_and_query().map_or("/", |p| p.as_str()).to_owned(),
+                        authority: header(header::HOST),
+                        user_agent: header(header::USER_AGENT),
+                        id,
+                        status: answer.status.as_u16(),
+                        bytes: answer.body.len(),
+                        flag: answer.flag,
+                        upstream: answer.upstream,
+                        took: proxy.world.monotonic().since(arrived),
+                        behaviour: proxy.behaviour,
+                    });
+                    (answer.status, answer.headers, answer.body).into_response()
+                }
+            },
+        )
     }
 
-    async fn answer(&self, uri: Uri, headers: HeaderMap) -> Response {
+    async fn answer(&self, uri: &Uri, headers: &HeaderMap) -> Proxied {
         let authority =
             headers.get(header::HOST).and_then(|h| h.to_str().ok()).unwrap_or_default().to_owned();
         let host = host_of(&authority);
         let path_and_query = uri.path_and_query().map_or("/", |p| p.as_str());
         if self.redirect {
             let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-            let location = format!("https://{host}{path_and_query}");
-            return (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, location)]).into_response();
+            let location = HeaderValue::from_str(&format!("https://{host}{path_and_query}"));
+            let own = Proxied::of(Own(StatusCode::PERMANENT_REDIRECT, "", "-"));
+            // What came in a header fits into one.
+            let headers = location.into_iter().map(|location| (header::LOCATION, location)).collect();
+            return Proxied { headers, ..own };
         }
         let route = {
             let routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
             choose(&routes, self.behaviour, host, uri.path()).cloned()
         };
         let Some(route) = route else {
-            return match self.behaviour {
-                IngressBehaviour::Traefik => (StatusCode::NOT_FOUND, "404 page not found\n").into_response(),
-                IngressBehaviour::Nginx => (StatusCode::NOT_FOUND, "default backend - 404").into_response(),
-            };
+            return Proxied::of(match self.behaviour {
+                IngressBehaviour::Traefik => Own(StatusCode::NOT_FOUND, "404 page not found\n", "-"),
+                IngressBehaviour::Nginx => Own(StatusCode::NOT_FOUND, "default backend - 404", "-"),
+                IngressBehaviour::Envoy => Own(StatusCode::NOT_FOUND, "", "NR"),
+            });
         };
         let Some(endpoint) = route.endpoints.first() else {
-            return (StatusCode::SERVICE_UNAVAILABLE, "503 Service Temporarily Unavailable").into_response();
+            return Proxied::of(match self.behaviour {
+                IngressBehaviour::Envoy => Own(StatusCode::SERVICE_UNAVAILABLE, "no healthy upstream", "UH"),
+                _ => Own(StatusCode::SERVICE_UNAVAILABLE, "503 Service Temporarily Unavailable", "-"),
+            });
         };
         let url = Url {
             scheme: Scheme::Http,
@@ -156,9 +201,47 @@ impl Proxy {
             path: path_and_query.to_owned(),
             authority,
         };
+        let upstream = Some(*endpoint);
         match self.client.get(&url).await {
-            Ok(answer) => (answer.status, answer.body).into_response(),
-            Err(_) => (StatusCode::BAD_GATEWAY, "Bad Gateway").into_response(),
+            Ok(answer) => Proxied {
+                status: answer.status,
+                headers: HeaderMap::new(),
+                body: answer.body,
+                flag: "-",
+                upstream,
+            },
+            Err(_) => Proxied {
+                upstream,
+                ..Proxied::of(match self.behaviour {
+                    IngressBehaviour::Envoy => Own(
+                        StatusCode::SERVICE_UNAVAILABLE,
+                        "upstream connect error or disconnect/reset before headers",
+                        "UF",
+                    ),
+                    _ => Own(StatusCode::BAD_GATEWAY, "Bad Gateway", "-"),
+                })
+            },
+        }
+    }
+}
+
+/// What a request is answered with.
+struct Proxied {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+    flag: &'static str,
+    upstream: Option<SocketAddr>,
+}
+
+impl Proxied {
+    fn of(Own(status, body, flag): Own) -> Self {
+        Proxied {
+            status,
+            headers: HeaderMap::new(),
+            body: Bytes::from_static(body.as_bytes()),
+            flag,
+            upstream: None,
         }
     }
 }

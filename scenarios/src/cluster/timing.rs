@@ -8,8 +8,12 @@ use std::time::Duration;
 use engine::api::Kind;
 use engine::client::{Call, CallTiming, Timing};
 use engine::store::{ApiError, Change};
+use world::{Instant, Timestamp};
 
 use crate::script::{self, Api, CallRule, InTurn, LagRule, Watches};
+
+/// Who the engine is to the API server, as its chart installs it.
+const SERVICE_ACCOUNT: &str = "system:serviceaccount:cert-manager:cert-manager";
 
 /// How often what was called, and how often it lost.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,6 +38,7 @@ struct LagTimes {
 
 /// The rules, most specific first, and what has been counted.
 pub struct ClusterTiming {
+    start: Timestamp,
     calls: Vec<CallTimes>,
     lister: Vec<LagTimes>,
     handler: Vec<LagTimes>,
@@ -60,8 +65,8 @@ fn lags(rules: &BTreeMap<String, LagRule>) -> Vec<LagTimes> {
 }
 
 impl ClusterTiming {
-    /// From the rules of a script.
-    pub fn new(api: &Api, watches: &Watches) -> Self {
+    /// From the rules of a script whose run begins at `start`.
+    pub fn new(start: Timestamp, api: &Api, watches: &Watches) -> Self {
         let mut calls: Vec<CallTimes> = api
             .calls
             .values()
@@ -75,6 +80,7 @@ impl ClusterTiming {
         let conditions = |r: &CallRule| [r.actor.is_some(), r.verb.is_some(), r.kind.is_some()];
         calls.sort_by_key(|t| std::cmp::Reverse(conditions(&t.rule).into_iter().filter(|c| *c).count()));
         ClusterTiming {
+            start,
             calls,
             lister: lags(&watches.lister),
             handler: lags(&watches.handler),
@@ -114,11 +120,21 @@ impl Timing for ClusterTiming {
         })
     }
 
-    fn refusal(&self, call: &Call<'_>) -> Option<ApiError> {
-        let rule = self.rule(call)?;
-        let why = rule.rule.refuses.clone()?;
-        let before = rule.refused.fetch_add(1, Ordering::Relaxed);
-        rule.rule.refusals.is_none_or(|n| before < n).then_some(ApiError::Internal { why })
+    fn refusal(&self, call: &Call<'_>, now: Instant) -> Option<ApiError> {
+        let CallTimes { rule, refused, .. } = self.rule(call)?;
+        let error = match &rule.refuses {
+            Some(why) => ApiError::Internal { why: why.clone() },
+            None if rule.forbids => call.forbidden(SERVICE_ACCOUNT),
+            None => return None,
+        };
+        let now = self.start + now.since(Instant::default());
+        let begun = rule.since.is_none_or(|since| now >= since.of(self.start));
+        let over = rule.until.is_some_and(|until| now >= until.of(self.start));
+        if !begun || over {
+            return None;
+        }
+        let before = refused.fetch_add(1, Ordering::Relaxed);
+        rule.refusals.is_none_or(|n| before < n).then_some(error)
     }
 
     fn answered(&self, call: &Call<'_>, error: Option<&ApiError>) {

@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use engine::api::{Kind, Object};
 use engine::store::ChangeType;
+use mock_ca::journal::Event;
 use reports::Difference;
-use world::Timestamp;
 use world::duration::Span;
+use world::{Instant, Timestamp};
 
 use super::paths::{Subject, is_so, text_fits};
-use crate::evidence::{Evidence, Fact};
+use crate::cluster::Access;
+use crate::evidence::{Evidence, endpoint_name, problem_name};
+use crate::runner::Line;
 use crate::script::{Bounds, Check};
 
 /// What a check counts: when it happened, and how many objects are so at the end.
@@ -21,12 +24,12 @@ struct Found {
 }
 
 /// Holds the evidence of a run against the checks of its script.
-pub(crate) fn checks(checks: &[Check], evidence: &Evidence) -> Vec<Difference> {
-    checks.iter().enumerate().flat_map(|(n, check)| judge(n, check, evidence)).collect()
+pub(crate) fn checks(checks: &[Check], evidence: &Evidence, log: &[Line]) -> Vec<Difference> {
+    checks.iter().enumerate().flat_map(|(n, check)| judge(n, check, evidence, log)).collect()
 }
 
-fn judge(n: usize, check: &Check, evidence: &Evidence) -> Vec<Difference> {
-    let mut found = find(check, evidence);
+fn judge(n: usize, check: &Check, evidence: &Evidence, log: &[Line]) -> Vec<Difference> {
+    let mut found = find(check, evidence, log);
     let (start, mut differences) = (evidence.start, Vec::new());
     found.times.retain(|at| {
         check.since.is_none_or(|since| *at >= since.of(start))
@@ -75,6 +78,7 @@ fn name(check: &Check) -> String {
         ("CA", &check.ca),
         ("validation", &check.validation),
         ("limit", &check.limit),
+        ("access", &check.access),
         ("provider", &check.provider),
     ];
     for (kind, value) in kinds {
@@ -83,38 +87,51 @@ fn name(check: &Check) -> String {
     words.extend(check.is.iter().map(|(path, value)| format!("{path} = {value}")));
     words.extend(check.status.iter().map(u16::to_string));
     words.extend(check.problem.clone());
+    words.extend(check.host.iter().map(|host| format!("at {host}")));
     words.join(", ")
 }
 
-fn find(check: &Check, evidence: &Evidence) -> Found {
+fn find(check: &Check, evidence: &Evidence, log: &[Line]) -> Found {
     if let Some(object) = &check.object {
         return objects(object, check, evidence);
     }
-    let of_facts = |fits: &dyn Fn(&Fact) -> bool| Found {
-        times: evidence.ca.iter().filter(|(_, fact)| fits(fact)).map(|(at, _)| *at).collect(),
-        left: 0,
+    let of_ca = |fits: &dyn Fn(&Event) -> bool| {
+        let at_host = |host: &str| check.host.as_ref().is_none_or(|wanted| wanted == host);
+        let fitting = evidence.ca.iter().filter(|entry| at_host(&entry.host) && fits(&entry.event));
+        Found { times: fitting.map(|entry| entry.at).collect(), left: 0 }
     };
-    let texts = |pattern: &str, all: &[(Timestamp, String)]| {
+    let texts = |pattern: &str, all: &mut dyn Iterator<Item = (Timestamp, String)>| {
         let pattern = format!("*{pattern}*");
-        let fitting = all.iter().filter(|(_, text)| text_fits(text, &pattern));
-        Found { times: fitting.map(|(at, _)| *at).collect(), left: 0 }
+        Found {
+            times: all.filter(|(_, text)| text_fits(text, &pattern)).map(|(at, _)| at).collect(),
+            left: 0,
+        }
     };
     match check {
-        Check { log: Some(text), .. } => texts(text, &evidence.log),
-        Check { provider: Some(text), .. } => texts(text, &evidence.provider),
-        Check { ca: Some(wanted), .. } => of_facts(&|fact| match fact {
-            Fact::Request { endpoint, status, problem } => {
-                text_fits(endpoint, wanted)
+        Check { log: Some(text), .. } => {
+            texts(text, &mut log.iter().map(|line| (line.at, line.text.clone())))
+        }
+        Check { provider: Some(text), .. } => texts(
+            text,
+            &mut evidence.provider.iter().map(|entry| (evidence.monotonic(entry.at), entry.to_string())),
+        ),
+        Check { access: Some(text), .. } => {
+            let at = |access: &Access| evidence.start + access.at.since(Instant::default());
+            texts(text, &mut evidence.accesses.iter().map(|access| (at(access), access.to_string())))
+        }
+        Check { ca: Some(wanted), .. } => of_ca(&|event| match event {
+            Event::Request { endpoint, status, problem, .. } => {
+                text_fits(&endpoint.map(endpoint_name).unwrap_or_default(), wanted)
                     && check.status.is_none_or(|wanted| wanted == *status)
-                    && check.problem.as_ref().is_none_or(|wanted| problem.as_ref() == Some(wanted))
+                    && check.problem.as_ref().is_none_or(|wanted| problem_name(*problem) == Some(wanted))
             }
             _ => false,
         }),
         Check { validation: Some(wanted), .. } => {
-            of_facts(&|fact| matches!(fact, Fact::Decided(status) if status == wanted))
+            of_ca(&|event| matches!(event, Event::ValidationDecided { status, .. } if status == wanted))
         }
         Check { limit: Some(wanted), .. } => {
-            of_facts(&|fact| matches!(fact, Fact::Refused(limit) if text_fits(limit, wanted)))
+            of_ca(&|event| matches!(event, Event::RateLimited { limit, .. } if text_fits(limit, wanted)))
         }
         // The script's check has seen to it that there is one.
         _ => Found::default(),

@@ -1,7 +1,9 @@
-//! The JSON Schema of `scenario.yaml`, made from the types that read it, so that editors complete and check scripts.
+//! The JSON Schemas of `scenario.yaml` and of the record of a run, made from the types that read them: so that editors
+//! complete and check scripts, and so that others can read records.
 
 mod trace;
 
+use reports::RunRecord;
 use serde_json::{Map, Value, json};
 
 use crate::invariants::INVARIANTS;
@@ -20,9 +22,48 @@ pub fn scenario() -> Value {
     if let (Value::Object(schema), Value::Object(of_type)) = (&mut schema, of(&shapes, "")) {
         schema.extend(of_type);
     }
-    let names: Vec<&str> = INVARIANTS.iter().map(|(name, _)| *name).collect();
+    let names: Vec<&str> = INVARIANTS.iter().map(|known| known.name).collect();
     if let Some(breaks) = schema.pointer_mut("/properties/expect/properties/breaks/items") {
         *breaks = json!({ "enum": names });
+    }
+    schema
+}
+
+/// The schema (2020-12) of the record of a run, of version [`reports::SCHEMA`].
+pub fn record() -> Value {
+    let shapes = trace::shapes::<RunRecord>();
+    let mut schema = json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Rehearse: the record of a run",
+    });
+    if let (Value::Object(schema), Value::Object(of_type)) = (&mut schema, of(&shapes, "")) {
+        schema.extend(of_type);
+    }
+    if let Some(version) = schema.pointer_mut("/properties/schema") {
+        *version = json!({ "const": reports::SCHEMA });
+    }
+    // An enum with its tag inside is read as anything, and sorted out later.
+    if let Some(outcome) = schema.pointer_mut("/properties/outcome") {
+        let form = |kind: &str, name: &str, value: Value| {
+            json!({
+                "type": "object",
+                "properties": { "kind": { "const": kind }, name: value },
+                "required": ["kind", name],
+                "additionalProperties": false,
+            })
+        };
+        let text = || json!({ "type": ["string", "null"] });
+        let difference = json!({
+            "type": "object",
+            "properties": { "what": { "type": "string" }, "expected": text(), "actual": text() },
+            "required": ["what", "expected", "actual"],
+            "additionalProperties": false,
+        });
+        *outcome = json!({ "anyOf": [
+            { "type": "object", "properties": { "kind": { "const": "passed" } }, "required": ["kind"] },
+            form("differs", "differences", json!({ "type": "array", "items": difference })),
+            form("stopped", "report", json!({ "type": "string" })),
+        ] });
     }
     schema
 }

@@ -11,8 +11,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use world::duration::Span;
 
-/// Something that happens so often, at such times. One of `log`, `object`, `ca`, `validation`, `limit` and `provider` says
-/// what is counted.
+/// Something that happens so often, at such times. One of `log`, `object`, `ca`, `validation`, `limit`, `provider`
+/// and `access` says what is counted.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct Check {
@@ -35,6 +35,9 @@ pub struct Check {
     /// Of those, the ones with a problem of this type (`rateLimited`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
+    /// Of what a CA does, only that of the CA on this host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
     /// Authorizations that the CA decides, by their status: `valid` or `invalid`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub validation: Option<String>,
@@ -44,6 +47,9 @@ pub struct Check {
     /// Calls to DNS providers, by the word of their audit log; `*` in it is anything.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
+    /// Lines of the access logs of ingress and gateway controllers that have this text; `*` in it is anything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access: Option<String>,
     /// Only what happens from then on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<Moment>,

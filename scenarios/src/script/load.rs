@@ -171,8 +171,8 @@ fn manifests(folder: &Path, scenario: &Scenario) -> Result<(Vec<Object>, Vec<Str
     Ok((objects, repairs))
 }
 
-/// The nearest of the known names.
-pub(crate) fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+/// The nearest of the known names, if one is near.
+pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let near = known.into_iter().map(|k| (strsim::damerau_levenshtein(wrong, k), k));
     near.min().filter(|(distance, k)| *distance <= k.len().max(wrong.len()).div_ceil(2)).map(|(_, k)| k)
 }
@@ -227,8 +227,11 @@ pub(crate) fn check(scenario: &Scenario, objects: &[Object]) -> Result<(), Missi
     check_switches(scenario)?;
     let secrets: Vec<String> =
         objects.iter().filter(|o| o.kind() == Kind::Secret).map(|o| o.key().to_string()).collect();
-    for (i, account) in scenario.ca.accounts.iter().enumerate() {
-        let path = format!("ca.accounts[{i}].keySecret");
+    let accounts = scenario.cas().flat_map(|(path, ca)| {
+        ca.accounts.iter().enumerate().map(move |(i, account)| (format!("{path}.accounts[{i}]"), account))
+    });
+    for (path, account) in accounts {
+        let path = format!("{path}.keySecret");
         if !secrets.contains(&account.key_secret) {
             return Err(Missing::new(&path, "Secret", &account.key_secret, &secrets));
         }
@@ -262,7 +265,6 @@ fn check_hosts(scenario: &Scenario) -> Result<(), Missing> {
     let mut named: Vec<(String, &str)> = vec![
         ("engine.host".to_owned(), &scenario.engine.host),
         ("dns.host".to_owned(), &scenario.dns.host),
-        ("ca.host".to_owned(), &scenario.ca.host),
         ("cluster.ingress.host".to_owned(), &scenario.cluster.ingress.host),
         ("cluster.gateway.host".to_owned(), &scenario.cluster.gateway.host),
     ];
@@ -299,8 +301,11 @@ fn check_hosts(scenario: &Scenario) -> Result<(), Missing> {
     for (i, webhook) in scenario.cluster.webhooks.iter().enumerate() {
         named.push((format!("cluster.webhooks[{i}].host"), &webhook.host));
     }
-    for (i, perspective) in scenario.ca.config.perspectives.iter().enumerate() {
-        named.push((format!("ca.config.perspectives[{i}].name"), &perspective.name));
+    for (path, ca) in scenario.cas() {
+        named.push((format!("{path}.host"), &ca.host));
+        let perspectives = ca.config.perspectives.iter().enumerate();
+        let name = |i: usize| format!("{path}.config.perspectives[{i}].name");
+        named.extend(perspectives.map(|(i, perspective)| (name(i), perspective.name.as_str())));
     }
     let unknown = named.iter().find(|(_, host)| !host.is_empty() && !scenario.hosts.contains_key(*host));
     match unknown {

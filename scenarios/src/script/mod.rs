@@ -20,17 +20,20 @@ use engine::api::{Kind, ObjectReference};
 use engine::client::Verb;
 use engine::compat::switches::{self, SWITCHES, SwitchError};
 use engine::compat::{Compat, RELEASES, V1_21};
+use engine::manifest::Options;
 use engine::store::ChangeType;
+use mock_ca::faults::Moment;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
-use world::Timestamp;
+use world::net::Verdict;
+use world::{Timestamp, WallClock};
 
 use crate::backends;
 use crate::cluster::external::ExternalIssuer;
 pub use checks::{Ablation, Bounds, Check};
 pub use durations::{Durations, InTurn};
-pub use load::{Loaded, Missing, ScriptError, load};
-pub(crate) use load::{account_key, check, nearest};
+pub use load::{Loaded, Missing, ScriptError, load, nearest};
+pub(crate) use load::{account_key, check};
 pub use overrides::{OverrideError, apply};
 pub use process::{ClockStep, Crash, Processes, Shift, Suspension};
 pub use timeline::{Action, Patch, Records, Seen, Step};
@@ -68,6 +71,9 @@ pub struct Scenario {
     /// The CA.
     #[serde(default)]
     pub ca: CaServer,
+    /// CAs beside it: staging beside production.
+    #[serde(default)]
+    pub further_cas: Vec<CaServer>,
     /// The servers behind issuers that are not ACME.
     #[serde(default)]
     pub backends: Backends,
@@ -94,6 +100,21 @@ pub struct Scenario {
     pub ablations: Vec<Ablation>,
 }
 
+impl Scenario {
+    /// All CAs, each with the path by which the script has it.
+    pub(crate) fn cas(&self) -> impl Iterator<Item = (String, &CaServer)> {
+        let further = self.further_cas.iter().enumerate();
+        std::iter::once(("ca".to_owned(), &self.ca))
+            .chain(further.map(|(i, ca)| (format!("furtherCas[{i}]"), ca)))
+    }
+
+    /// How manifests are read for the release of the engine.
+    pub(crate) fn manifest_options(&self) -> Options {
+        let options = self.engine.compat().map(|compat| Options::of(&compat)).unwrap_or_default();
+        Options { convert: self.manifests.convert, ..options }
+    }
+}
+
 /// How the manifests are read. What the API server of the release does not serve, or refuses, is an error.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
@@ -118,6 +139,18 @@ pub struct Clock {
     pub steps: Vec<ClockStep>,
 }
 
+impl Clock {
+    /// As the world takes it.
+    pub(crate) fn to_wall(&self) -> WallClock {
+        WallClock {
+            start: self.start,
+            reading_gaps: self.reading_gaps.to_vec(),
+            steps: self.steps.iter().map(ClockStep::to_wall_step).collect(),
+            ..WallClock::default()
+        }
+    }
+}
+
 /// What a link does. A field that is not given fits everything.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -140,21 +173,6 @@ pub struct Link {
     /// What becomes of what is sent.
     #[serde(default)]
     pub verdict: Verdict,
-}
-
-/// What a link does with what is sent over it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Verdict {
-    /// It arrives.
-    #[default]
-    Pass,
-    /// Connections are refused; datagrams vanish.
-    Refuse,
-    /// Nothing arrives and nothing answers.
-    BlackHole,
-    /// A connection is reset as soon as its opener has sent so many bytes, which still arrive.
-    ResetAfter(u64),
 }
 
 /// The DNS server, its zones, and what stands in front of them.
@@ -229,7 +247,7 @@ pub enum ProviderApi {
     Tencent,
 }
 
-/// The CA.
+/// A CA.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct CaServer {
@@ -366,8 +384,14 @@ pub struct CallRule {
     pub reply: Durations,
     /// The API server refuses the call with an internal error of this text, and writes nothing.
     pub refuses: Option<String>,
+    /// The API server refuses the call for want of a right, in the words of RBAC.
+    pub forbids: bool,
     /// How many calls it refuses before it takes them again; all, if nothing is said.
     pub refusals: Option<u64>,
+    /// It refuses from then on.
+    pub since: Option<Moment>,
+    /// It refuses until then.
+    pub until: Option<Moment>,
 }
 
 /// The watches.
@@ -429,6 +453,8 @@ pub enum IngressBehaviour {
     Nginx,
     /// 404 without a route; a route without a ready endpoint is none.
     Traefik,
+    /// As Istio has it: 404 without a route (NR), 503 without a healthy endpoint (UH).
+    Envoy,
 }
 
 /// The engine process.

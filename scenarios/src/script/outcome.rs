@@ -20,6 +20,16 @@ pub(super) fn check(scenario: &Scenario) -> Result<(), Missing> {
     if scenario.until < scenario.clock.start {
         return Err(Missing::impossible("until", "the end is before the start"));
     }
+    for (name, rule) in &scenario.cluster.api.calls {
+        let path = format!("cluster.api.calls.{name}");
+        within(scenario, &format!("{path}.since"), rule.since)?;
+        within(scenario, &format!("{path}.until"), rule.until)?;
+        if rule.forbids && rule.refuses.is_some() {
+            let message =
+                "a call is refused with a text (`refuses`) or for want of a right (`forbids`), not both";
+            return Err(Missing::impossible(&path, message));
+        }
+    }
     for (n, step) in scenario.timeline.iter().enumerate() {
         check_step(scenario, &format!("timeline[{n}]"), step)?;
     }
@@ -27,8 +37,8 @@ pub(super) fn check(scenario: &Scenario) -> Result<(), Missing> {
         check_check(scenario, &format!("expect.checks[{n}]"), check)?;
     }
     for (n, name) in scenario.expect.breaks.iter().enumerate() {
-        if !INVARIANTS.iter().any(|(known, _)| known == name) {
-            let known: Vec<String> = INVARIANTS.iter().map(|(known, _)| (*known).to_owned()).collect();
+        if !INVARIANTS.iter().any(|known| known.name == name) {
+            let known: Vec<String> = INVARIANTS.iter().map(|known| known.name.to_owned()).collect();
             return Err(Missing::new(&format!("expect.breaks[{n}]"), "invariant", name, &known));
         }
     }
@@ -92,8 +102,7 @@ fn check_step(scenario: &Scenario, path: &str, step: &Step) -> Result<(), Missin
     if let Some(Seen { object, .. }) = &step.when {
         subject(&format!("{path}.when.object"), object)?;
     }
-    let options = scenario.engine.compat().map(|compat| Options::of(&compat)).unwrap_or_default();
-    let options = Options { convert: scenario.manifests.convert, ..options };
+    let options = scenario.manifest_options();
     for (i, action) in step.actions.iter().enumerate() {
         let path = format!("{path}.do[{i}]");
         match action {
@@ -146,9 +155,11 @@ fn check_check(scenario: &Scenario, path: &str, check: &Check) -> Result<(), Mis
         check.validation.is_some(),
         check.limit.is_some(),
         check.provider.is_some(),
+        check.access.is_some(),
     ];
     if subjects.iter().filter(|given| **given).count() != 1 {
-        let message = "a check counts one of `log`, `object`, `ca`, `validation`, `limit` and `provider`";
+        let message =
+            "a check counts one of `log`, `object`, `ca`, `validation`, `limit`, `provider` and `access`";
         return Err(Missing::impossible(path, message));
     }
     within(scenario, &format!("{path}.since"), check.since)?;
@@ -157,6 +168,18 @@ fn check_check(scenario: &Scenario, path: &str, check: &Check) -> Result<(), Mis
         subject(&format!("{path}.object"), object)?;
     } else if !check.is.is_empty() || check.left.is_some() {
         return Err(Missing::impossible(path, "`is` and `left` are of an `object`"));
+    }
+    if let Some(host) = &check.host {
+        let cas: Vec<String> = scenario.cas().map(|(_, ca)| ca.host.clone()).collect();
+        if check.ca.is_none() && check.validation.is_none() && check.limit.is_none() {
+            return Err(Missing::impossible(
+                path,
+                "`host` is of what a CA does: `ca`, `validation`, `limit`",
+            ));
+        }
+        if !cas.contains(host) {
+            return Err(Missing::new(&format!("{path}.host"), "host of a CA", host, &cas));
+        }
     }
     if let Some(limit) = check.limit.as_ref().filter(|limit| !limit.contains('*')) {
         let known: Vec<String> = LimitName::ALL.iter().map(ToString::to_string).collect();

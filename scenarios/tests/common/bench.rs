@@ -16,7 +16,7 @@ use engine::store::{Names, Store};
 use scenarios::cluster::{self, ClusterTiming};
 use scenarios::script::{Api, Cluster, Watches};
 use serde_json::{Value, json};
-use world::World;
+use world::{Timestamp, World};
 
 /// A cluster that runs.
 pub(crate) struct Bench {
@@ -83,7 +83,7 @@ impl Bench {
         let api: Api = serde_json::from_value(json!({ "calls": between.calls })).unwrap();
         let watches = json!({ "lister": between.lister, "handler": { "all": { "lag": "1ms" } } });
         let watches: Watches = serde_json::from_value(watches).unwrap();
-        let timing = Arc::new(ClusterTiming::new(&api, &watches));
+        let timing = Arc::new(ClusterTiming::new(Timestamp::default(), &api, &watches));
         cluster::start(world, &store, &Cluster::default(), None).await.unwrap();
         let log = Arc::new(Memory::default());
         let bench = Bench { world: world.clone(), store, timing, log };
