@@ -17,20 +17,23 @@ fn run(loaded: &Loaded, set: &[String]) -> RunRecord {
 }
 
 /// Every scenario passes, and its story is the one in its folder: what changes in the engine, the CA or the cluster shows
-/// there, and `cargo insta review` takes it over.
+/// there, and `cargo insta review` takes it over. And each run is a world of its own: how many run beside it changes
+/// nothing of its record.
 #[test]
-fn every_scenario_passes_and_tells_its_story() {
+fn every_scenario_passes_and_tells_its_story_however_many_run_at_once() {
     let options = Options { whole_record: true, ..Options::default() };
     let all = all();
+    let whole = |loaded: &Loaded| runner::run_whole(loaded, &options).unwrap().record;
+    let hash = |record: &RunRecord| world::sha256(&serde_json::to_vec(record).unwrap());
     let ran = on_all_processors(&all, |loaded| {
-        let record = runner::run_whole(loaded, &options).unwrap().record;
+        let record = whole(loaded);
         let passed = record.outcome == Outcome::Passed;
         let failure = format!("{}\n{}{:?}", loaded.name, reports::differences(&record), record.outcome);
-        ((!passed).then_some(failure), reports::story(&record))
+        ((!passed).then_some(failure), reports::story(&record), hash(&record))
     });
-    let failed: Vec<&str> = ran.iter().filter_map(|(failure, _)| failure.as_deref()).collect();
+    let failed: Vec<&str> = ran.iter().filter_map(|(failure, ..)| failure.as_deref()).collect();
     assert!(failed.is_empty(), "{}", failed.join("\n"));
-    for (loaded, (_, story)) in all.iter().zip(&ran) {
+    for (loaded, (_, story, _)) in all.iter().zip(&ran) {
         let folder = loaded.folder.canonicalize().unwrap();
         insta::with_settings!({
             snapshot_path => folder,
@@ -38,16 +41,10 @@ fn every_scenario_passes_and_tells_its_story() {
             omit_expression => true,
         }, { insta::assert_snapshot!("story", story) });
     }
-}
-
-/// Each run is a world of its own: how many run beside it changes nothing of it.
-#[test]
-fn fingerprints_do_not_depend_on_how_many_run_at_once() {
-    let all = all();
-    let fingerprints = |workers| on_processors(workers, &all, |loaded| run(loaded, &[]).fingerprint);
-    let one = fingerprints(1);
-    assert!(one.iter().all(|fingerprint| !fingerprint.is_empty()));
-    assert_eq!(one, fingerprints(2));
+    let alone = on_processors(1, &all, |loaded| hash(&whole(loaded)));
+    for (loaded, (at_once, alone)) in all.iter().zip(ran.iter().map(|(.., hash)| hash).zip(&alone)) {
+        assert_eq!(at_once, alone, "{}", loaded.name);
+    }
 }
 
 /// An ablation takes the cause away, and what it caused goes with it. A run that is stopped proves nothing.
