@@ -48,6 +48,12 @@ pub mod store;
 pub mod work;
 
 pub use certificates::renew;
+/// When certificates are issued anew, as functions of times: for whoever computes with many of them.
+pub mod schedule {
+    pub use crate::certificates::renewal::{WindowError, opened, renewal_time};
+    pub use crate::certificates::renewal_info::{asks, instant};
+    pub use crate::certificates::trigger::held_until;
+}
 pub use challenges::dns01;
 pub use engine::{EngineConfig, start};
 pub use shims::ShimConfig;

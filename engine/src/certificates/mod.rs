@@ -17,7 +17,7 @@ mod renewals;
 mod request_manager;
 mod revision_manager;
 mod secret;
-mod trigger;
+pub(crate) mod trigger;
 mod upkeep;
 
 use std::sync::Arc;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use world::Timestamp;
 
 use super::readings::{Pair, Readings};
-use super::renewal::renewal_time;
+use super::renewal::{opened, renewal_time};
 use super::secret::{ISSUER_GROUP, ISSUER_KIND, ISSUER_NAME};
 use super::{ANNOTATION_CERTIFICATE_NAME, TLS_CRT, TLS_KEY, data};
 use crate::api::{Certificate, CertificateRequest, RenewalPolicy, Secret};
@@ -309,9 +309,9 @@ fn is_near_expiry(input: &Input<'_>) -> Option<Violation> {
     };
     let renewing =
         || violation("Renewing", format!("Renewing certificate as renewal was scheduled at {scheduled}"));
-    if let Some(start) = suggested_start(input).filter(|start| *start > leaf.not_before) {
+    if let Some(opened) = opened(suggested_start(input), leaf.not_before, input.now) {
         // The moment within the window is readiness' choice; here the window is all that counts.
-        return if input.now < start { None } else { renewing() };
+        return if opened { renewing() } else { None };
     }
     match renewal_time(leaf.not_before, leaf.not_after, spec, features, None) {
         Ok(Some(renewal)) if input.now >= renewal => renewing(),

@@ -15,11 +15,11 @@ use crate::compat::Features;
 /// The windows leave no time, or cannot be read. The certificate is then renewed without them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
-pub(crate) struct WindowError {
+pub struct WindowError {
     /// In the release's words.
-    pub(crate) message: String,
+    pub message: String,
     /// When it would be renewed without windows.
-    pub(crate) desired: Timestamp,
+    pub desired: Timestamp,
 }
 
 /// When the certificate that is valid from `not_before` to `not_after` is renewed, in whole seconds; `None` when the
@@ -28,7 +28,7 @@ pub(crate) struct WindowError {
 ///
 /// # Errors
 /// [`WindowError`] when the windows cannot be kept.
-pub(crate) fn renewal_time(
+pub fn renewal_time(
     not_before: Timestamp,
     not_after: Timestamp,
     spec: &CertificateSpec,
@@ -47,6 +47,12 @@ pub(crate) fn renewal_time(
             within_windows(not_before, not_after, desired, &renewal.windows).map(Some)
         }
     }
+}
+
+/// Whether a certificate is renewed at `now` by the window that the CA has suggested, which begins at `suggested`. `None`
+/// when no window counts: there is none, or it began before the certificate did and was that of an earlier one.
+pub fn opened(suggested: Option<Timestamp>, not_before: Timestamp, now: Timestamp) -> Option<bool> {
+    suggested.filter(|start| *start > not_before).map(|start| now >= start)
 }
 
 fn renew_before(life: Duration, spec: &CertificateSpec, features: &Features) -> Duration {

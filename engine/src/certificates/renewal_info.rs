@@ -6,7 +6,9 @@ use world::{Timestamp, World};
 use super::{TLS_CRT, data};
 use crate::acme::renewal_info::{RenewalInfo, certificate_id, next_check};
 use crate::acme::{AcmeClients, AcmeError};
-use crate::api::{AriWindow, Certificate, CertificateAcmeStatus, Resource as _, Secret, Time};
+use crate::api::{
+    AcmeRenewalInfo, AriWindow, Certificate, CertificateAcmeStatus, Resource as _, Secret, Time,
+};
 use crate::compat::Compat;
 use crate::controller::Context;
 use crate::issuers::IssuerListers;
@@ -41,11 +43,21 @@ enum Look {
     Nothing,
 }
 
+/// Whether the CA is asked at `now` about a certificate that begins at `not_before`: it is time to, or what is known is
+/// about the certificate before it.
+pub fn asks(
+    last_checked: Option<Timestamp>,
+    next_check: Option<Timestamp>,
+    not_before: Timestamp,
+    now: Timestamp,
+) -> bool {
+    next_check.is_none_or(|next| now >= next) || last_checked.is_some_and(|last| last < not_before)
+}
+
 fn look(certificate: &Certificate, not_before: Timestamp, now: Timestamp, compat: &Compat) -> Look {
     let known = certificate.status.acme.as_ref().and_then(|acme| acme.ari.as_ref());
-    let next = known.and_then(|ari| ari.next_check).filter(|next| now < next.timestamp());
-    let of_earlier = known.and_then(|ari| ari.last_checked).is_some_and(|t| t.timestamp() < not_before);
-    if next.is_none() || of_earlier {
+    let time = |time: fn(&AcmeRenewalInfo) -> Option<Time>| known.and_then(time).map(Time::timestamp);
+    if asks(time(|ari| ari.last_checked), time(|ari| ari.next_check), not_before, now) {
         return Look::Ask;
     }
     let window = known.and_then(|ari| ari.suggested_window.as_ref());
@@ -59,7 +71,7 @@ fn look(certificate: &Certificate, not_before: Timestamp, now: Timestamp, compat
 }
 
 /// An instant that is in the window, and after the certificate's beginning, stays; else one is drawn.
-fn instant(
+pub fn instant(
     existing: Option<Timestamp>,
     not_before: Timestamp,
     info: &RenewalInfo,
@@ -191,7 +203,6 @@ pub(crate) fn replaces(secret: &Secret) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::AcmeRenewalInfo;
     use crate::compat::V1_21;
     use std::time::Duration;
 

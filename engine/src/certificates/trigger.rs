@@ -60,6 +60,13 @@ enum Backoff {
     Wait(Duration),
 }
 
+/// Until when an issuance that failed at `failed`, as the `failures`-th in a row, holds the next one back; `None` when
+/// the back-off is switched off. Releases that do not count failures say 0.
+pub fn held_until(compat: &Compat, failed: Timestamp, failures: u32) -> Option<Timestamp> {
+    let backoff = compat.failed_issuance;
+    (!backoff.base.is_zero()).then(|| failed + backoff.wait(failures.max(1)))
+}
+
 fn backoff(snapshot: &Snapshot, readings: &Readings, compat: &Compat, now: Timestamp) -> Backoff {
     let status = &snapshot.certificate.status;
     let Some(failed) = status.last_failure_time else { return Backoff::No };
@@ -73,11 +80,8 @@ fn backoff(snapshot: &Snapshot, readings: &Readings, compat: &Compat, now: Times
             Ok(_) => {}
         }
     }
-    if compat.failed_issuance.base.is_zero() {
-        return Backoff::No;
-    }
-    let failures = status.failed_issuance_attempts.unwrap_or_default().max(1);
-    let until = failed.timestamp() + compat.failed_issuance.wait(failures);
+    let failures = status.failed_issuance_attempts.unwrap_or_default();
+    let Some(until) = held_until(compat, failed.timestamp(), failures) else { return Backoff::No };
     if now >= until { Backoff::Over } else { Backoff::Wait(until.since(now)) }
 }
 

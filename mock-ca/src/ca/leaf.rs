@@ -1,7 +1,5 @@
 //! Leaves: what a certificate says of the one who has ordered it.
 
-use std::time::Duration;
-
 use world::{Timestamp, hex};
 
 use super::csr::Csr;
@@ -38,9 +36,8 @@ impl Hierarchy {
     /// # Errors
     /// When a name cannot be in a certificate, or nobody signs for such a key.
     pub fn sign(&self, config: &Config, plan: &Plan, csr: &Csr) -> Result<Signed, CaError> {
-        let not_before = plan.not_before.unwrap_or_else(|| plan.at.truncate_to_secs() - config.backdate);
-        let not_after = not_before + plan.terms.validity - Duration::from_secs(1);
-        let not_after = plan.not_after.unwrap_or(not_after);
+        let not_before = plan.not_before.unwrap_or_else(|| config.valid_from(plan.at));
+        let not_after = plan.not_after.unwrap_or_else(|| plan.terms.valid_until(not_before));
         let random = self.draw();
         let issuer = self.choose(csr.key.algorithm(), &random)?;
         let serial = serial(config.dialect.table().serial_bytes, &random);

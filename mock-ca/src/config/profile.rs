@@ -96,7 +96,19 @@ pub struct Terms {
     pub crl_url: bool,
 }
 
+impl Terms {
+    /// The last second in which a certificate is valid that begins at `not_before`.
+    pub fn valid_until(&self, not_before: Timestamp) -> Timestamp {
+        not_before + self.validity - Duration::from_secs(1)
+    }
+}
+
 impl Config {
+    /// When a certificate begins that is issued at `at`.
+    pub fn valid_from(&self, at: Timestamp) -> Timestamp {
+        at.truncate_to_secs() - self.backdate
+    }
+
     /// What holds at `now` for orders of this profile; without a name, or with one that is not there, what
     /// the configuration says of all.
     pub fn terms(&self, profile: Option<&str>, now: Timestamp) -> Terms {

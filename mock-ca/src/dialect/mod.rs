@@ -130,6 +130,18 @@ pub struct RenewalRules {
     pub explanation: Option<&'static str>,
 }
 
+impl RenewalRules {
+    /// `Retry-After` of one answer; `draw` gives a number below another.
+    pub fn ask_again(&self, draw: impl FnOnce(u64) -> u64) -> Duration {
+        if !self.jitter {
+            return self.retry_after;
+        }
+        let part = self.retry_after.as_secs() / 5;
+        let shift = draw(2 * part + 1);
+        self.retry_after.saturating_sub(Duration::from_secs(part)) + Duration::from_secs(shift)
+    }
+}
+
 /// How identifiers of objects are made and written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IdStyle {

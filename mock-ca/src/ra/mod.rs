@@ -19,7 +19,9 @@ use crate::policy::{DnsName, Identifier};
 use crate::protocol::{AccountState, AuthorizationState};
 use crate::wfe::jwk::Jwk;
 pub use authorizations::{Task, Verdict, decide, live_authorization, pre_authorize, respond};
-pub use orders::{NewOrder, Request, begin_finalize, end_finalize, new_order, not_ready, settle};
+pub use orders::{
+    NewOrder, Request, begin_finalize, end_finalize, new_order, not_ready, serves_again, settle,
+};
 
 /// Makes an account.
 pub fn new_account(

@@ -118,6 +118,15 @@ pub fn new_order(
     NewOrder::Created { order: id, reused }
 }
 
+/// Whether a valid authorization that lives until `expires` is long enough for a new order.
+pub fn serves_again(config: &Config, terms: &Terms, expires: Timestamp, now: Timestamp) -> bool {
+    let margin = match config.dialect.table().authorization_reuse_margin {
+        true => reuse_margin(terms.order_lifetime),
+        false => Duration::ZERO,
+    };
+    expires > now + margin
+}
+
 #[expect(clippy::too_many_arguments, reason = "all that decides about one authorization")]
 fn reusable(
     db: &Db,
@@ -132,11 +141,7 @@ fn reusable(
     let id = *db.latest_valid.get(&(account, identifier.clone()))?;
     let authorization = db.authorizations.get(&id)?;
     let dialect = config.dialect.table();
-    let margin = match dialect.authorization_reuse_margin {
-        true => reuse_margin(terms.order_lifetime),
-        false => Duration::ZERO,
-    };
-    let lives = authorization.expires > now + margin;
+    let lives = serves_again(config, terms, authorization.expires, now);
     let decided_by =
         |c: &Challenge| c.status == ChallengeState::Valid && c.kind == ChallengeKind::DnsPersist01;
     let persistent = authorization.challenges.iter().any(decided_by);

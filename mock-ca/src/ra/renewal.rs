@@ -31,9 +31,19 @@ pub fn window(rules: &RenewalRules, issued: &Issued, now: Timestamp) -> Window {
         let start = (if rules.revoked_from_now { now } else { at }) - Duration::from_secs(3600);
         return Window { start, end: start + rules.revoked_length };
     }
-    let validity = issued.not_after.since(issued.not_before) + Duration::from_secs(1);
+    suggested(rules, issued.not_before, issued.not_after, now)
+}
+
+/// The window at `now` of a certificate that is valid from `not_before` to `not_after` and not revoked.
+pub fn suggested(
+    rules: &RenewalRules,
+    not_before: Timestamp,
+    not_after: Timestamp,
+    now: Timestamp,
+) -> Window {
+    let validity = not_after.since(not_before) + Duration::from_secs(1);
     let share = if validity < rules.short_lived { 2 } else { 3 };
-    let ideal = issued.not_after - validity / share;
+    let ideal = not_after - validity / share;
     let half = match rules.half_width {
         Some(width) => width,
         None => validity / 100,
@@ -42,8 +52,8 @@ pub fn window(rules: &RenewalRules, issued: &Issued, now: Timestamp) -> Window {
     if !rules.clamped {
         return Window { start, end };
     }
-    let start = start.max(now).min(issued.not_after);
-    Window { start, end: end.max(start).min(issued.not_after) }
+    let start = start.max(now).min(not_after);
+    Window { start, end: end.max(start).min(not_after) }
 }
 
 /// The certificate with this ARI identifier: base64url of its issuer's key identifier, a dot, and base64url

@@ -1,7 +1,5 @@
 //! When to renew (RFC 9773 section 4).
 
-use std::time::Duration;
-
 use serde_json::json;
 
 use super::Call;
@@ -31,12 +29,7 @@ pub(super) fn show(call: &mut Call<'_>) -> Result<Reply, Problem> {
             Reply::json(200, &object, dialect, "the suggested window")
         }
     };
-    let mut wait = dialect.renewal.retry_after;
-    if dialect.renewal.jitter {
-        let part = wait.as_secs() / 5;
-        let shift = call.state.draws.below("jitter of renewal information", 2 * part + 1);
-        wait = wait.saturating_sub(Duration::from_secs(part)) + Duration::from_secs(shift);
-    }
+    let wait = dialect.renewal.ask_again(|n| call.state.draws.below("jitter of renewal information", n));
     reply.header("retry-after", wait.as_secs().to_string());
     Ok(reply)
 }

@@ -1,0 +1,9 @@
+//! Tests of runs: known answers, limits, outages, renewal information, and properties of any plan.
+
+mod accounts;
+mod common;
+mod known;
+mod outages;
+mod plans;
+mod properties;
+mod renewal_info;
