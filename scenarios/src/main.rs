@@ -43,6 +43,8 @@ enum Command {
     Run(commands::run::RunArgs),
     /// Make a page of runs: what happened when, in words, on a time line and in the log, and two runs side by side.
     Report(commands::report::ReportArgs),
+    /// What becomes of many certificates over a year: renewals, limits, outages, and what expires.
+    Fleet(Box<commands::fleet::FleetArgs>),
     /// Print a JSON Schema: of scenario.yaml, for editors, or of the record of a run.
     Schema {
         /// Of what.
@@ -160,6 +162,7 @@ fn command(cli: Cli) -> miette::Result<bool> {
             return Ok(true);
         }
         Command::Report(args) => return commands::report::report(args),
+        Command::Fleet(args) => return commands::fleet::fleet(args),
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "rehearse", &mut text);
@@ -179,6 +182,7 @@ fn command(cli: Cli) -> miette::Result<bool> {
         Command::Issue(_)
         | Command::Schema { .. }
         | Command::Report(_)
+        | Command::Fleet(_)
         | Command::Completions { .. }
         | Command::Man { .. } => Ok(true),
         Command::List { long: true } => {

@@ -13,6 +13,7 @@ mod determinism;
 mod dns01;
 mod fault_scripts;
 mod first_issuance;
+mod fleet;
 mod http01;
 mod issue;
 mod issue_bed;

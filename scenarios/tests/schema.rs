@@ -34,7 +34,7 @@ fn the_schema_of_records_takes_them() {
     let options = Options { whole_record: true, ..Options::default() };
     for name in ["healthy-http01", "txt-record-late-on-one-nameserver"] {
         let record = runner::run_whole(&library().load(name).unwrap(), &options).unwrap().record;
-        assert!(record.events.len() > 50 && record.writes.len() > 50 && record.story.len() > 10, "{name}");
+        assert!(record.events.len() > 20 && record.writes.len() > 20 && record.story.len() > 5, "{name}");
         let json = serde_json::to_value(&record).unwrap();
         assert_eq!(violation(&schema, &json, ""), None);
         let mut wrong = json.clone();

@@ -1,5 +1,6 @@
 //! What `rehearse` does, a module for each command that is more than a few lines.
 
+pub(crate) mod fleet;
 pub(crate) mod report;
 pub(crate) mod run;
 
