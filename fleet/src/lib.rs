@@ -25,16 +25,21 @@
 //! ```
 //!
 //! **What becomes of an order**, as in the engine: one that a limit refuses (429) ends, its request fails, and the
-//! Certificate waits for its back-off, whatever `Retry-After` says; one that the CA cannot take (503) is sent again by the
-//! back-off of the queue of orders, for as long as it takes; one whose validation fails is as one that is refused. An
-//! account that the CA refuses by a limit is not registered again, and its certificates wait for ever.
+//! Certificate waits for its back-off, whatever `Retry-After` says; one that the CA cannot take (503) is sent again by
+//! the back-off of the queue of orders, for as long as it takes; one whose validation fails is as one that is refused.
+//! An account that the CA refuses by a limit is not registered again, and its certificates wait for ever.
 //!
-//! **What is left out:** signatures, sockets, and so every delay but that of the engine's own check of a challenge
-//! ([`plan::Policy::order_time`]); the pace of the engine (workers, requests per second to the API server, challenges
-//! at a time), so that what is due at one moment is ordered at that moment, and with it the load balancer's limits on
-//! requests; the CA's policy for names; checks of a challenge that fail in the engine itself, which wait and harm nobody but their
-//! certificate; challenges that an error of the network ends; the single controller of 0.2 and 0.5; revocation. With the switch `ari`, the random instants are of
-//! other streams than those of a whole engine.
+//! **What is left out:**
+//! - signatures and sockets, and so every delay but that of the engine's own check of a challenge
+//!   ([`plan::Policy::order_time`]);
+//! - the pace of the engine (workers, requests per second to the API server, challenges at a time): what is due at one
+//!   moment is ordered at that moment. With it go the load balancer's limits on requests;
+//! - the CA's policy for names and CAA records;
+//! - what keeps a challenge from the CA: checks of the engine itself that fail (the order waits until they pass), and
+//!   errors of the network that end one (1.16);
+//! - the single controller of 0.2 and 0.5, issuers that are not ACME, revocation;
+//! - a restart of the engine, which would ask at once what its queues hold back;
+//! - with the switch `ari`, the very numbers that a whole engine draws: its times are met in distribution.
 //!
 //! **Invariant:** an outcome is a function of its plan.
 

@@ -97,6 +97,9 @@ impl Renewal<'_> {
     }
 }
 
+/// What specifications are told apart by: time before the end, percentage, and the text of the windows.
+type SpecKey = (Option<Duration>, Option<i32>, Option<String>);
+
 /// Makes them, one after the other.
 pub(crate) struct Builder<'a> {
     plan: &'a Plan,
@@ -104,7 +107,7 @@ pub(crate) struct Builder<'a> {
     population: Population,
     name_numbers: BTreeMap<Box<str>, u32>,
     set_numbers: BTreeMap<Box<[u32]>, u32>,
-    spec_numbers: BTreeMap<(Option<Duration>, Option<i32>, Option<String>), u32>,
+    spec_numbers: BTreeMap<SpecKey, u32>,
 }
 
 impl<'a> Builder<'a> {

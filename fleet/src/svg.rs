@@ -43,7 +43,7 @@ struct Panel {
     filled: bool,
 }
 
-/// Renewals per day, a panel for each outcome, all on one scale.
+/// Renewals per day, a panel for each outcome on a scale of its own.
 pub fn renewals_per_day(outcomes: &[(String, Outcome)]) -> String {
     let panel = |(label, outcome): &(String, Outcome)| {
         let most = outcome.days.renewals.iter().max().copied().unwrap_or_default();
@@ -101,7 +101,7 @@ fn days_ticks(from: Timestamp, days: usize) -> Vec<(f64, String)> {
         }
     }
     // As many as have room.
-    let step = ticks.len().div_ceil(12).max(1);
+    let step = ticks.len().div_ceil(8).max(1);
     ticks.into_iter().step_by(step).collect()
 }
 
@@ -119,7 +119,8 @@ pub fn around_outage(drain: &Drain) -> String {
     let all = f64::from(MINUTES_BEFORE + MINUTES_AFTER);
     let tick = |n: u32| {
         let minutes = i64::from(n) - i64::from(MINUTES_BEFORE);
-        (f64::from(n) / all, format!("{minutes:+} min"))
+        let label = if minutes == 0 { "the end".to_owned() } else { format!("{minutes:+} min") };
+        (f64::from(n) / all, label)
     };
     let end = minute(drain.outage.until);
     Plot {
@@ -135,7 +136,7 @@ pub fn around_outage(drain: &Drain) -> String {
         ),
         panels,
         ticks: (0..=MINUTES_BEFORE + MINUTES_AFTER).step_by(60).map(tick).collect(),
-        mark: Some((f64::from(MINUTES_BEFORE) / all, "end of the outage".to_owned())),
+        mark: Some((f64::from(MINUTES_BEFORE) / all, "dashed: the end of the outage".to_owned())),
         shown: |n| count(n as u64),
     }
     .draw()
@@ -144,9 +145,6 @@ pub fn around_outage(drain: &Drain) -> String {
 impl Plot {
     fn draw(&self) -> String {
         let height = HEAD + PANEL * self.panels.len() as f64 + FOOT;
-        let values = || self.panels.iter().flat_map(|panel| &panel.values).flatten().copied();
-        let most = values().fold(1.0_f64, f64::max);
-        let least = values().fold(0.0_f64, f64::min);
         let mut out = String::new();
         // A String takes everything, here and below.
         let _ = write!(
@@ -162,7 +160,7 @@ impl Plot {
         );
         for (n, panel) in self.panels.iter().enumerate() {
             let top = HEAD + PANEL * n as f64 + PANEL_TOP;
-            self.panel(&mut out, panel, top, (least, most));
+            self.panel(&mut out, panel, top);
         }
         let below = height - FOOT;
         for (place, label) in &self.ticks {
@@ -180,7 +178,10 @@ impl Plot {
         out
     }
 
-    fn panel(&self, out: &mut String, panel: &Panel, top: f64, (least, most): (f64, f64)) {
+    fn panel(&self, out: &mut String, panel: &Panel, top: f64) {
+        let values = || panel.values.iter().flatten().copied();
+        let most = values().fold(1.0_f64, f64::max);
+        let least = values().fold(0.0_f64, f64::min);
         let bottom = top + PANEL - PANEL_TOP - PANEL_BOTTOM;
         let up = |value: f64| bottom - (value - least) / (most - least) * (bottom - top);
         let zero = up(0.0);
@@ -231,9 +232,9 @@ impl Plot {
             let _ = writeln!(
                 out,
                 "<path d=\"M{x:.1} {top:.1}V{bottom:.1}\" stroke=\"currentColor\" stroke-dasharray=\"4 3\"/>\
-                 <text x=\"{:.1}\" y=\"{:.1}\">{}</text>",
-                x + 5.0,
-                top + 11.0,
+                 <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
+                WIDTH - RIGHT,
+                top - 9.0,
                 escaped(why)
             );
         }

@@ -40,8 +40,8 @@ fn plots_are_whole_have_words_for_screen_readers_and_no_colour_of_their_own() {
     }
     let svg = renewals_per_day(&outcomes);
     assert!(outcomes.iter().all(|(label, _)| svg.contains(&format!(">{label}: "))));
-    assert!(svg.contains(">2027-02<"));
-    assert!(around_outage(drain).contains(">end of the outage<"));
+    assert!(svg.contains(">2027-01<") && svg.contains(">2027-11<"));
+    assert!(around_outage(drain).contains(">dashed: the end of the outage<"));
     assert!(around_outage(drain).contains(">+180 min<"));
 }
 

@@ -1,4 +1,5 @@
 //! Tests of runs: known answers, limits, outages, renewal information, and properties of any plan.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod accounts;
 mod common;

@@ -46,15 +46,17 @@ fn what_is_written_reads_back_and_an_empty_object_is_the_default() {
     }
 }
 
+type Change<'a> = &'a dyn Fn(&mut Plan);
+
 #[test]
 fn what_cannot_be_run_is_refused_with_its_place() {
     let good = || with_list(year(90 * 24), [named("a.example.com")]);
-    let error = |change: &dyn Fn(&mut Plan)| {
+    let error = |change: Change<'_>| {
         let mut plan = good();
         change(&mut plan);
         fleet::run(&plan).unwrap_err().to_string()
     };
-    let cases: [(&dyn Fn(&mut Plan), &str); 13] = [
+    let cases: [(Change<'_>, &str); 13] = [
         (&|p| p.certificates.list.clear(), "certificates: there are none"),
         (
             &|p| p.window = Window { from: p.window.from, until: p.window.from },

@@ -19,8 +19,8 @@ struct Given {
 }
 
 fn given() -> impl Strategy<Value = Given> {
-    let certificates = (1_u32..40, 1_u32..5, 1_u32..3, any::<bool>(), 0_u64..40);
-    let limits = (1_u64..20, 1_u64..50, 1_u64..4, 1_u64..100);
+    let certificates = (1_u32..40, 1_u32..5, 1_u32..3, any::<bool>(), 0_u32..40);
+    let limits = (1_u32..20, 1_u32..50, 1_u32..4, 1_u32..100);
     let outages = prop::collection::vec((0_u32..60, 1_u32..200, 0_u8..2), 0..3);
     let policy = (prop_oneof![Just("v1_7"), Just("v1_21")], any::<bool>(), 24_u32..2000, any::<u64>());
     (certificates, limits, outages, policy).prop_map(|(certificates, limits, outages, policy)| {
@@ -30,7 +30,7 @@ fn given() -> impl Strategy<Value = Given> {
         plan.window.until = plan.window.from + DAY * 90;
         plan.policy.release = release.to_owned();
         plan.policy.switches = [("ari".to_owned(), ari.into())].into();
-        let spread = Some(HOUR * 6 * u32::try_from(spread).unwrap());
+        let spread = Some(HOUR * 6 * spread);
         let distribution = Distribution {
             count,
             per_domain,
@@ -46,7 +46,7 @@ fn given() -> impl Strategy<Value = Given> {
             plan.outages.push(outage(&plan, day, hours, kind));
         }
         let (orders, order_hours, set, set_hours) = limits;
-        let quota = |count, hours: u64| Quota::per(count, HOUR * u32::try_from(hours).unwrap());
+        let quota = |count: u32, hours: u32| Quota::per(count.into(), HOUR * hours);
         let (orders, set) = (quota(orders, order_hours), quota(set, set_hours));
         plan.ca.limits = Some(LimitsConfig {
             limits: [
@@ -62,10 +62,10 @@ fn given() -> impl Strategy<Value = Given> {
 
 /// Whether no span of time has more of these moments than a bucket lets through.
 fn within(quota: Quota, moments: &[Timestamp]) -> bool {
-    let interval = quota.period / u32::try_from(quota.count).unwrap();
+    let interval = quota.period.as_nanos() / u128::from(quota.count);
     moments.iter().enumerate().all(|(n, first)| {
         moments[n..].iter().zip(1_u64..).all(|(last, count)| {
-            let back = last.since(*first).as_nanos() / interval.as_nanos();
+            let back = last.since(*first).as_nanos() / interval;
             u128::from(count) <= u128::from(quota.count) + back + 1
         })
     })
