@@ -1,5 +1,5 @@
-//! How long a year takes: `cargo run --release -p fleet --example year -- 100000`. The number of certificates is 100,000
-//! if it is not given, their lifetime 45 days.
+//! How long a year takes: `cargo run --release -p fleet --example year -- 100000`. The number of certificates is
+//! 100,000 if it is not given, their lifetime 45 days.
 
 #![expect(clippy::print_stdout, reason = "a program")]
 

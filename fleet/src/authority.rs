@@ -1,8 +1,8 @@
 //! The CA's part: what [`mock_ca`] decides about an order and a certificate, without the wire, names' rules and keys.
 //!
-//! Limits are [`Limits`] themselves; lifetimes, authorizations that serve again and suggested windows are computed by the
-//! functions that the server computes them by. The requests of the load balancer's limits are not sent here, since the
-//! engine's pace is not kept either.
+//! Limits are [`Limits`] themselves; lifetimes, authorizations that serve again and suggested windows are computed by
+//! the functions that the server computes them by. The requests of the load balancer's limits are not sent here,
+//! since the engine's pace is not kept either.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

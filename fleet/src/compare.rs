@@ -22,8 +22,8 @@ const fn hours(hours: u64) -> Duration {
     Duration::from_secs(hours * 3600)
 }
 
-/// Let's Encrypt's steps: those of its default profile as they are announced, and its short-lived certificates, which are
-/// valid for 160 hours.
+/// Let's Encrypt's steps: those of its default profile as they are announced, and its short-lived certificates, which
+/// are valid for 160 hours.
 pub const LIFETIMES: [Variant; 4] = [
     Variant { label: "90 days", lifetime: hours(90 * 24), authorizations: hours(30 * 24) },
     Variant { label: "64 days", lifetime: hours(64 * 24), authorizations: hours(10 * 24) },
@@ -31,8 +31,8 @@ pub const LIFETIMES: [Variant; 4] = [
     Variant { label: "6 days", lifetime: hours(160), authorizations: hours(7) },
 ];
 
-/// The plan under each of these lifetimes, over all of its window and before it. A time to renew that is not shorter than
-/// the lifetime is what the engine takes it for: a third of it.
+/// The plan under each of these lifetimes, over all of its window and before it. A time to renew that is not shorter
+/// than the lifetime is what the engine takes it for: a third of it.
 ///
 /// # Errors
 /// Why the plan cannot be run.

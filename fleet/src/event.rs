@@ -23,10 +23,11 @@ pub struct Event {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "what", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum What {
-    /// The certificate must be issued, for the first time or anew: the engine has set `Issuing`. Once for each issuance,
-    /// however often that is tried.
+    /// The certificate must be issued, for the first time or anew: the engine has set `Issuing`. Once for each
+    /// issuance, however often that is tried.
     Due,
-    /// The back-off after a failure is over, and the certificate must still be issued: the engine has set `Issuing` again.
+    /// The back-off after a failure is over, and the certificate must still be issued: the engine has set `Issuing`
+    /// again.
     Retried,
     /// The CA has made an order.
     Ordered,

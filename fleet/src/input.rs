@@ -1,7 +1,7 @@
 //! Fleets that are written down elsewhere: a table, a list of names, manifests.
 //!
-//! What is wrong in a text is one error with its line, its column and what would be right; nothing is taken from such a
-//! text.
+//! What is wrong in a text is one error with its line, its column and what would be right; nothing is taken from such
+//! a text.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -113,8 +113,8 @@ fn name(text: &str) -> Result<String, String> {
 }
 
 /// A table: comma-separated values (RFC 4180) with a header. The columns are `name`, which there must be, `names`
-/// (with blanks between them), `issued`, `notAfter`, `lifetime`, `renewBefore`, `renewBeforePercentage` and `account`,
-/// in any order.
+/// (with blanks between them), `issued`, `notAfter`, `lifetime`, `renewBefore`, `renewBeforePercentage` and
+/// `account`, in any order.
 ///
 /// # Errors
 /// The first cell that is wrong.

@@ -1,8 +1,8 @@
 //! A what-if over a year: any number of certificates, one CA with its limits, a policy of renewal, outages.
 //!
-//! A scenario runs the whole engine, which costs milliseconds a certificate; a fleet asks the same code only when, and
-//! whether: [`run`] is a queue of events in virtual time over a small state for each certificate, and cost grows with
-//! the number of renewals.
+//! A scenario runs the whole engine, which costs milliseconds a certificate; a fleet asks the same code only when,
+//! and whether: [`run`] is a queue of events in virtual time over a small state for each certificate, and cost grows
+//! with the number of renewals.
 //!
 //! | what | decided by |
 //! |---|---|
@@ -25,14 +25,15 @@
 //! ```
 //!
 //! **What becomes of an order**, as in the engine: one that a limit refuses (429) ends, its request fails, and the
-//! Certificate waits for its back-off, whatever `Retry-After` says; one that the CA cannot take (503) is sent again by
-//! the back-off of the queue of orders, for as long as it takes; one whose validation fails is as one that is refused.
-//! An account that the CA refuses by a limit is not registered again, and its certificates wait for ever.
+//! Certificate waits for its back-off, whatever `Retry-After` says; one that the CA cannot take (503) is sent again
+//! by the back-off of the queue of orders, for as long as it takes; one whose validation fails is as one that is
+//! refused. An account that the CA refuses by a limit is not registered again, and its certificates wait for ever.
 //!
 //! **What is left out:**
 //! - signatures and sockets, and so every delay but that of the engine's own check of a challenge
 //!   ([`plan::Policy::order_time`]);
-//! - the pace of the engine (workers, requests per second to the API server, challenges at a time): what is due at one
+//! - the pace of the engine (workers, requests per second to the API server, challenges at a time): what is due at
+//! one
 //!   moment is ordered at that moment. With it go the load balancer's limits on requests;
 //! - the CA's policy for names and CAA records;
 //! - what keeps a challenge from the CA: checks of the engine itself that fail (the order waits until they pass), and

@@ -1,6 +1,7 @@
 //! What a run is a function of: certificates, a CA, a policy of renewal, a window of time, and what fails in it.
 //!
-//! Every key has a default, and an unknown key is an error. Times are RFC 3339, durations as `45d`, `160h` or `1m30s`.
+//! Every key has a default, and an unknown key is an error. Times are RFC 3339, durations as `45d`, `160h` or
+//! `1m30s`.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -79,13 +80,13 @@ pub struct Certificate {
     pub names: Vec<String>,
     /// The number of the account that orders it; `null` is 1.
     pub account: Option<u64>,
-    /// When it was issued, or is to be issued first. Before the window it is a certificate that exists; `null`, without
-    /// `notAfter`, is the beginning of the window.
+    /// When it was issued, or is to be issued first. Before the window it is a certificate that exists; `null`,
+    /// without `notAfter`, is the beginning of the window.
     pub issued: Option<Timestamp>,
     /// The last moment of the certificate that exists.
     pub not_after: Option<Timestamp>,
-    /// How long the certificate that exists is valid in all; `null`: as the CA issues. Later ones are as long as the CA
-    /// says.
+    /// How long the certificate that exists is valid in all; `null`: as the CA issues. Later ones are as long as the
+    /// CA says.
     #[serde(with = "duration::optional")]
     pub lifetime: Option<Duration>,
     /// How long before its end to renew.
@@ -115,9 +116,9 @@ pub struct Distribution {
     pub first_account: u64,
     /// Whether they were issued before the window, or are new in it.
     pub existing: bool,
-    /// Over how long, before or from the beginning of the window, their first issuance is spread by chance. `null`: those
-    /// that exist over the time from an issuance to its renewal, as in a fleet that has run for long, and those that are
-    /// new not at all.
+    /// Over how long, before or from the beginning of the window, their first issuance is spread by chance. `null`:
+    /// those that exist over the time from an issuance to its renewal, as in a fleet that has run for long, and those
+    /// that are new not at all.
     #[serde(with = "duration::optional")]
     pub spread: Option<Duration>,
 }
@@ -141,8 +142,8 @@ impl Default for Distribution {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Ca {
-    /// Whose profiles, lifetimes and limits are the ones that the other keys change. `none` issues for 90 days and limits
-    /// nothing.
+    /// Whose profiles, lifetimes and limits are the ones that the other keys change. `none` issues for 90 days and
+    /// limits nothing.
     pub preset: Preset,
     /// The profile of the orders; `null`: the preset's default.
     pub profile: Option<String>,
@@ -206,8 +207,8 @@ pub struct Policy {
     pub renew_before_percentage: Option<i32>,
     /// Windows in which a renewal may start.
     pub renewal: Option<CertificateRenewal>,
-    /// From an order to its certificate, when a name has to be validated. `null`: the least that the release's own check
-    /// of HTTP-01 takes, or of DNS-01 for orders with a wildcard. Never less than a second.
+    /// From an order to its certificate, when a name has to be validated. `null`: the least that the release's own
+    /// check of HTTP-01 takes, or of DNS-01 for orders with a wildcard. Never less than a second.
     #[serde(with = "duration::optional")]
     pub order_time: Option<Duration>,
 }

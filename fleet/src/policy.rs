@@ -1,5 +1,5 @@
-//! The engine's part: when it renews, how long it waits after a failure, and how often it repeats, by the rows and the
-//! functions of the [`engine`] itself.
+//! The engine's part: when it renews, how long it waits after a failure, and how often it repeats, by the rows and
+//! the functions of the [`engine`] itself.
 
 use std::time::Duration;
 
@@ -39,8 +39,8 @@ impl Engine {
         Ok(Engine { compat, order_time: policy.order_time })
     }
 
-    /// When a certificate with this span of validity is renewed; windows that cannot be kept do not hold it back. `None`
-    /// is never.
+    /// When a certificate with this span of validity is renewed; windows that cannot be kept do not hold it back.
+    /// `None` is never.
     pub(crate) fn renewal_time(
         &self,
         valid: (Timestamp, Timestamp),

@@ -1,5 +1,5 @@
-//! From a plan to the certificates of a fleet: names once each, sets of names once each, and what a renewal is computed
-//! from once for all that share it.
+//! From a plan to the certificates of a fleet: names once each, sets of names once each, and what a renewal is
+//! computed from once for all that share it.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

@@ -1,9 +1,9 @@
 //! Renewal by the CA's suggestion (RFC 9773), for engines whose switch `ari` is on: when the CA is asked about a
 //! certificate, and when that leads to its renewal.
 //!
-//! Which instant is drawn, when the CA is asked again, and which window counts is decided by the engine's functions; the
-//! window is the CA's own. The random numbers are of other streams than those of a whole engine, so that times agree with
-//! its times in distribution, not one by one.
+//! Which instant is drawn, when the CA is asked again, and which window counts is decided by the engine's functions;
+//! the window is the CA's own. The random numbers are of other streams than those of a whole engine, so that times
+//! agree with its times in distribution, not one by one.
 
 use engine::acme::renewal_info::{RenewalInfo, next_check};
 use engine::compat::Compat;
@@ -39,7 +39,8 @@ pub(crate) struct RenewalInfos<'a> {
 }
 
 impl RenewalInfos<'_> {
-    /// When the certificate is renewed, looked at from `now` on; `None` is not before `until`. The CA is asked on the way.
+    /// When the certificate is renewed, looked at from `now` on; `None` is not before `until`. The CA is asked on the
+    /// way.
     pub(crate) fn due(
         &self,
         known: &mut Known,

@@ -195,7 +195,8 @@ impl<'a> Fleet<'a> {
         drop(self.authority.limit(now, &limits));
     }
 
-    /// The set-up of an issuer. What the CA refuses with a 4xx is not tried again, and its certificates wait for ever.
+    /// The set-up of an issuer. What the CA refuses with a 4xx is not tried again, and its certificates wait for
+    /// ever.
     fn register(&mut self, number: u32, now: Timestamp) {
         let Some(account) = self.accounts.get(number as usize).copied() else { return };
         if self.holds(&OutageKind::Unavailable) {

@@ -1,5 +1,5 @@
-//! Plots of outcomes as SVG that needs nothing else: one panel under the other, each with its title, so that nothing is
-//! told by colour alone. Lines have the colour of the text around them, in light and in dark.
+//! Plots of outcomes as SVG that needs nothing else: one panel under the other, each with its title, so that nothing
+//! is told by colour alone. Lines have the colour of the text around them, in light and in dark.
 
 use std::fmt::Write as _;
 

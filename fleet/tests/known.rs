@@ -60,8 +60,8 @@ fn a_renewal_before_the_end_and_in_a_window_is_where_the_engine_has_it() {
     }
 }
 
-/// Six certificates for the same names in an hour: the last has to wait until a token is back, 33.6 hours later, and the
-/// engine tries after 1, 3, 7, 15, 31 and 63 hours, or, up to 1.7, every hour.
+/// Six certificates for the same names in an hour: the last has to wait until a token is back, 33.6 hours later, and
+/// the engine tries after 1, 3, 7, 15, 31 and 63 hours, or, up to 1.7, every hour.
 #[test]
 fn the_sixth_certificate_of_a_week_for_the_same_names_is_refused_until_the_back_off_meets_a_token() {
     for (release, refusals, waited) in [("v1_21", 6, 32), ("v1_7", 33, 1)] {

@@ -67,8 +67,8 @@ fn a_ca_that_is_down_is_asked_again_and_the_specification_holds_until_it_answers
     }
 }
 
-/// 1.21.1 takes what it knows for news of the new certificate when it has asked within the hour before the issuance, by
-/// which the CA dates certificates back; and a window that began after that date renews the new certificate, too.
+/// 1.21.1 takes what it knows for news of the new certificate when it has asked within the hour before the issuance,
+/// by which the CA dates certificates back; and a window that began after that date renews the new certificate, too.
 #[test]
 fn a_window_that_opened_within_the_hour_renews_again_and_again_until_a_limit_refuses() {
     let mut plan = fleet(45 * 24, 100);
@@ -82,7 +82,8 @@ fn a_window_that_opened_within_the_hour_renews_again_and_again_until_a_limit_ref
             .count()
     };
     let all = outcome.renewals as usize;
-    // The CA is asked every six hours: one in six meets the first hour of its window, and five certificates are let through.
+    // The CA is asked every six hours: one in six meets the first hour of its window, and five certificates are let
+    // through.
     let again = bursts(&outcome);
     assert!((all / 4..all / 2).contains(&again), "{again} of {all}");
     plan.ca.backdate = Some(Duration::ZERO);
