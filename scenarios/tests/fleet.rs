@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use fleet::What;
-use fleet::plan::{Certificate, Lifetime, Plan, Window};
+use fleet::plan::{Certificate, Lifetime, Outage, OutageKind, Plan, Window};
 use mock_ca::journal::Event;
 use scenarios::runner::{self, Options};
 use world::Timestamp;
@@ -96,4 +96,23 @@ fn fifty_certificates_are_issued_and_renewed_as_by_the_whole_engine() {
         "at the start, after 31 and after 62 hours"
     );
     alike(&engine, &fleet);
+}
+
+/// The CA is away when all of them are due. Each order is tried again by the same back-off, and comes through in the same
+/// try.
+#[test]
+fn an_outage_over_the_renewal_is_got_over_as_by_the_whole_engine() {
+    let engine = by_the_engine(&["ca.config.faults=['*@30h..33h=503']".to_owned()]);
+    let fleet = by_the_fleet(|plan| {
+        let hours = |n: u64| plan.window.from + Duration::from_secs(n * 3600);
+        plan.outages = vec![Outage { from: hours(30), until: hours(33), kind: OutageKind::Unavailable }];
+    });
+    let count = |all: &Happenings, word: &str| all.values().flatten().filter(|(what, _)| *what == word).count();
+    assert!(count(&fleet, "refused") > FLEET, "more than one try each");
+    // What the engine asks for first, a nonce, is refused already: of its tries the journal has no order.
+    let without_refusals = |mut all: Happenings| {
+        all.values_mut().for_each(|happenings| happenings.retain(|(what, _)| *what != "refused"));
+        all
+    };
+    alike(&without_refusals(engine), &without_refusals(fleet));
 }
