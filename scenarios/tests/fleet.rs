@@ -107,7 +107,8 @@ fn an_outage_over_the_renewal_is_got_over_as_by_the_whole_engine() {
         let hours = |n: u64| plan.window.from + Duration::from_secs(n * 3600);
         plan.outages = vec![Outage { from: hours(30), until: hours(33), kind: OutageKind::Unavailable }];
     });
-    let count = |all: &Happenings, word: &str| all.values().flatten().filter(|(what, _)| *what == word).count();
+    let count =
+        |all: &Happenings, word: &str| all.values().flatten().filter(|(what, _)| *what == word).count();
     assert!(count(&fleet, "refused") > FLEET, "more than one try each");
     // What the engine asks for first, a nonce, is refused already: of its tries the journal has no order.
     let without_refusals = |mut all: Happenings| {
