@@ -4,7 +4,6 @@
 //! the functions that the server computes them by. The requests of the load balancer's limits are not sent here,
 //! since the engine's pace is not kept either.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use mock_ca::Config;
@@ -107,21 +106,22 @@ pub(crate) struct Authority {
     profile: String,
     limits: Limits,
     rng: Rng,
-    /// Until when a name is validated, by account and number of the name.
-    authorizations: BTreeMap<(u64, u32), Timestamp>,
+    /// Until when each name is validated, for the accounts that have.
+    authorizations: Vec<Vec<(u64, Timestamp)>>,
     /// When each set of names was last issued for.
     last_issued: Vec<Option<Timestamp>>,
 }
 
 impl Authority {
-    pub(crate) fn new(ca: &Ca, sets: usize, rng: &Rng) -> Result<Self, PlanError> {
+    /// The CA of a plan, for so many sets of so many names.
+    pub(crate) fn new(ca: &Ca, sets: usize, names: usize, rng: &Rng) -> Result<Self, PlanError> {
         let (config, profile) = config(ca)?;
         let bad = |why| PlanError::Limits { place: "ca.limits".to_owned(), why };
         Ok(Authority {
             limits: Limits::new(config.limits.clone(), rng).map_err(bad)?,
             profile,
             rng: rng.clone(),
-            authorizations: BTreeMap::new(),
+            authorizations: vec![Vec::new(); names],
             last_issued: vec![None; sets],
             config,
         })
@@ -195,7 +195,7 @@ impl Authority {
         for (number, name) in open {
             self.limits.validation_succeeded(order.account, name);
             let expires = (now + terms.valid_authz_lifetime).truncate_to_secs();
-            self.authorizations.insert((order.account, number), expires);
+            self.authorize(order.account, number, expires);
         }
         let facts = self.facts(now, order, &identifiers);
         self.limits.issued(now, &facts);
@@ -208,8 +208,8 @@ impl Authority {
     pub(crate) fn knows(&mut self, at: Timestamp, order: Ordered<'_>) {
         let expires = (at + self.terms(at).valid_authz_lifetime).truncate_to_secs();
         for name in &order.set.names {
-            let known = self.authorizations.entry((order.account, *name)).or_insert(expires);
-            *known = expires.max(*known);
+            let known = self.authorization(order.account, *name).unwrap_or(expires);
+            self.authorize(order.account, *name, expires.max(known));
         }
         if self.last_issued(order.set).is_none_or(|last| last < at) {
             self.note_issued(order.set, at);
@@ -233,6 +233,19 @@ impl Authority {
         outages.filter_map(of).last().unwrap_or(&self.config.limits)
     }
 
+    fn authorization(&self, account: u64, name: u32) -> Option<Timestamp> {
+        let of_name = self.authorizations.get(name as usize)?;
+        of_name.iter().find(|(whose, _)| *whose == account).map(|(_, expires)| *expires)
+    }
+
+    fn authorize(&mut self, account: u64, name: u32, expires: Timestamp) {
+        let Some(of_name) = self.authorizations.get_mut(name as usize) else { return };
+        match of_name.iter_mut().find(|(whose, _)| *whose == account) {
+            Some((_, known)) => *known = expires,
+            None => of_name.push((account, expires)),
+        }
+    }
+
     fn last_issued(&self, set: &Set) -> Option<Timestamp> {
         self.last_issued.get(set.number).copied().flatten()
     }
@@ -247,7 +260,7 @@ impl Authority {
     fn open(&self, at: Timestamp, order: Ordered<'_>) -> impl Iterator<Item = usize> {
         let terms = self.terms(at);
         let serves = move |name: &u32| {
-            let expires = self.authorizations.get(&(order.account, *name)).copied();
+            let expires = self.authorization(order.account, *name);
             self.config.authz_reuse && expires.is_some_and(|e| ra::serves_again(&self.config, &terms, e, at))
         };
         order.set.names.iter().enumerate().filter(move |(_, name)| !serves(name)).map(|(at, _)| at)

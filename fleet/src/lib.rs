@@ -33,8 +33,7 @@
 //! - signatures and sockets, and so every delay but that of the engine's own check of a challenge
 //!   ([`plan::Policy::order_time`]);
 //! - the pace of the engine (workers, requests per second to the API server, challenges at a time): what is due at
-//! one
-//!   moment is ordered at that moment. With it go the load balancer's limits on requests;
+//!   one moment is ordered at that moment. With it go the load balancer's limits on requests;
 //! - the CA's policy for names and CAA records;
 //! - what keeps a challenge from the CA: checks of the engine itself that fail (the order waits until they pass), and
 //!   errors of the network that end one (1.16);

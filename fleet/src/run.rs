@@ -79,9 +79,9 @@ impl<'a> Fleet<'a> {
         let rng = Rng::from_seed(plan.seed);
         let engine = Engine::new(&plan.policy)?;
         let builder = Builder::new(plan, &engine);
-        let bare = Authority::new(&plan.ca, 0, &rng)?;
+        let bare = Authority::new(&plan.ca, 0, 0, &rng)?;
         let population = builder.build(&bare, &rng)?;
-        let mut authority = Authority::new(&plan.ca, population.sets.len(), &rng)?;
+        let mut authority = Authority::new(&plan.ca, population.sets.len(), population.names.len(), &rng)?;
         introduce(&population, &mut authority, config(&plan.ca)?.0.backdate);
         let names = population.members.iter().map(|member| member.name.clone()).collect();
         let accounts: BTreeSet<u64> = population.members.iter().map(|member| member.account).collect();
