@@ -33,10 +33,10 @@ pub enum HttpError {
         /// Why.
         source: io::Error,
     },
-    /// The TLS handshake took longer than [`ClientLimits::handshake`].
+    /// The TLS handshake took longer than [`ClientLimits::handshake`](super::ClientLimits::handshake).
     #[error("net/http: TLS handshake timeout")]
     HandshakeTimeout,
-    /// The body was longer than [`ClientLimits::body`].
+    /// The body was longer than [`ClientLimits::body`](super::ClientLimits::body).
     #[error("the body is longer than {0} bytes")]
     TooLong(usize),
     /// An https URL, and no roots were given.
