@@ -393,6 +393,8 @@
     );
     if (about >= 0) {
       list.scrollTop = Math.max(0, about * rows()[0].offsetHeight - 30);
+      // Where no frame is painted nobody tells of the scrolling.
+      list.dispatchEvent(new Event("scroll"));
       await frame();
       await frame();
       await until("the line about an object", () => rows().some((row) => Number(row.dataset.n) === about));

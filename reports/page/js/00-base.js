@@ -73,10 +73,14 @@ Page.soon = (act) => {
   return () => {
     if (asked) return;
     asked = true;
-    requestAnimationFrame(() => {
+    const once = () => {
+      if (!asked) return;
       asked = false;
       act();
-    });
+    };
+    requestAnimationFrame(once);
+    // A tab that is not shown paints no frames.
+    setTimeout(once, 100);
   };
 };
 
