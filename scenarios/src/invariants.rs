@@ -111,6 +111,12 @@ impl<R: Resource> Living<R> {
     }
 }
 
+/// Whether it is issued, failed or denied for good.
+pub(crate) fn is_decided(request: &CertificateRequest) -> bool {
+    let ready = request.status.conditions.iter().find(|c| c.type_ == "Ready");
+    ready.is_some_and(|c| ["Issued", "Failed", "Denied"].contains(&c.reason.as_str()))
+}
+
 fn one_live_request(evidence: &Evidence) -> Option<String> {
     let mut requests = Living::<CertificateRequest>::new();
     for (at, change) in evidence.history.changes() {
@@ -119,8 +125,7 @@ fn one_live_request(evidence: &Evidence) -> Option<String> {
         }
         let mut live: BTreeMap<(&str, &str), u32> = BTreeMap::new();
         for request in requests.0.values() {
-            let ready = request.status.conditions.iter().find(|c| c.type_ == "Ready");
-            let decided = ready.is_some_and(|c| ["Issued", "Failed", "Denied"].contains(&c.reason.as_str()));
+            let decided = is_decided(request);
             let revision = request.metadata.annotations.get("cert-manager.io/certificate-revision");
             if let (false, Some(owner), Some(revision)) = (decided, request.metadata.controller(), revision) {
                 *live.entry((&owner.uid, revision)).or_default() += 1;

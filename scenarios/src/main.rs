@@ -149,45 +149,36 @@ pub(crate) fn load(library: &Library, name: &str, lenient: bool) -> miette::Resu
 
 /// Does it; says whether all went as expected.
 fn command(cli: Cli) -> miette::Result<bool> {
-    if let Command::Issue(args) = &cli.command {
-        return Ok(issue::run(args, cli.lenient, say)?);
-    }
-    match &cli.command {
+    let Cli { command, library, lenient } = cli;
+    // Not every command needs one.
+    let library = || Library::open(library.as_deref());
+    match command {
+        Command::Issue(args) => Ok(issue::run(&args, lenient, say)?),
+        Command::Report(args) => commands::report::report(&args),
+        Command::Fleet(args) => commands::fleet::fleet(&args),
         Command::Schema { of } => {
             let schema = match of {
                 SchemaOf::Scenario => scenarios::schema::scenario(),
                 SchemaOf::Record => scenarios::schema::record(),
             };
             say(&format!("{schema:#}\n"));
-            return Ok(true);
+            Ok(true)
         }
-        Command::Report(args) => return commands::report::report(args),
-        Command::Fleet(args) => return commands::fleet::fleet(args),
         Command::Completions { shell } => {
             let mut text = Vec::new();
-            clap_complete::generate(*shell, &mut Cli::command(), "rehearse", &mut text);
+            clap_complete::generate(shell, &mut Cli::command(), "rehearse", &mut text);
             say(&String::from_utf8_lossy(&text));
-            return Ok(true);
+            Ok(true)
         }
         Command::Man { folder } => {
-            std::fs::create_dir_all(folder).into_diagnostic()?;
-            clap_mangen::generate_to(Cli::command(), folder).into_diagnostic()?;
-            return Ok(true);
+            std::fs::create_dir_all(&folder).into_diagnostic()?;
+            clap_mangen::generate_to(Cli::command(), &folder).into_diagnostic()?;
+            Ok(true)
         }
-        _ => {}
-    }
-    let library = Library::open(cli.library.as_deref())?;
-    match cli.command {
-        // They need no library.
-        Command::Issue(_)
-        | Command::Schema { .. }
-        | Command::Report(_)
-        | Command::Fleet(_)
-        | Command::Completions { .. }
-        | Command::Man { .. } => Ok(true),
         Command::List { long: true } => {
             let mut table =
                 String::from("| scenario | shows | release | what happens | from |\n|---|---|---|---|---|\n");
+            let library = library()?;
             for name in library.names() {
                 let script = library.load(&name)?.scenario;
                 let (shows, release) = (script.failures.join(" "), &script.engine.compat);
@@ -200,19 +191,20 @@ fn command(cli: Cli) -> miette::Result<bool> {
             Ok(true)
         }
         Command::List { long: false } => {
+            let library = library()?;
             for name in library.names() {
                 say(&format!("{name:<24} {}\n", library.load(&name)?.scenario.title));
             }
             Ok(true)
         }
         Command::Show { name } => {
-            let loaded = load(&library, &name, cli.lenient)?;
+            let loaded = load(&library()?, &name, lenient)?;
             let json = serde_json::to_string_pretty(&loaded.scenario);
             say(&format!("{}\n", json.map_err(|e| miette::miette!("{e}"))?));
             Ok(true)
         }
         Command::Replay { name, vary } => {
-            let loaded = load(&library, &name, cli.lenient)?;
+            let loaded = load(&library()?, &name, lenient)?;
             let record = runner::run(&loaded, vary.seed, &vary.set)?;
             say(&reports::klog(&record));
             if let Outcome::Stopped { report } = &record.outcome {
@@ -222,20 +214,20 @@ fn command(cli: Cli) -> miette::Result<bool> {
             Ok(true)
         }
         Command::Describe { kind, name, scenario, at, namespace, vary } => {
-            let loaded = load(&library, &scenario, cli.lenient)?;
+            let loaded = load(&library()?, &scenario, lenient)?;
             let subject = Subject { kind: &kind, name: &name, namespace: namespace.as_deref() };
             say(&described(&loaded, &subject, at.as_deref(), &vary)?);
             Ok(true)
         }
         Command::New { name } => {
-            let folder = template::new(library.folder(), &name)?;
+            let folder = template::new(library()?.folder(), &name)?;
             say(&format!(
                 "{}\n`rehearse run {name}` runs it; docs/scenarios.md teaches the language.\n",
                 folder.display()
             ));
             Ok(true)
         }
-        Command::Run(args) => commands::run::run(&library, args, cli.lenient),
+        Command::Run(args) => commands::run::run(&library()?, args, lenient),
     }
 }
 

@@ -8,6 +8,18 @@ const GROUPS = [
   ["cluster", /./],
 ];
 
+// A write to the API server as a mark of the time line.
+Page.writeMark = (write) => ({
+  at: write.at,
+  lasts: 0,
+  kind: "write",
+  text: `${write.change} ${write.object}, version ${write.version}`,
+  object: write.object,
+  trouble: false,
+  cause: null,
+  log: -1,
+});
+
 Page.groupOf = (lane) => GROUPS.find(([, pattern]) => pattern.test(lane))[0];
 
 // "controller certificates-trigger" stands below "engine", where its first word says nothing new.
@@ -43,16 +55,7 @@ Page.model = (run, record) => {
     });
   });
   record.writes.forEach((write) =>
-    put(lane("API server writes", "API server", "cluster", "writes"), {
-      at: write.at,
-      lasts: 0,
-      kind: "write",
-      text: `${write.change} ${write.object}, version ${write.version}`,
-      object: write.object,
-      trouble: false,
-      cause: null,
-      log: -1,
-    }),
+    put(lane("API server writes", "API server", "cluster", "writes"), Page.writeMark(write)),
   );
 
   // What was injected over a time is a band; where no event tells of it, it gets a mark of its own.

@@ -48,17 +48,7 @@ Page.object = (model) => {
         { at: write.at, object: object.name },
         {
           replace,
-          pick: {
-            at: write.at,
-            lasts: 0,
-            kind: "write",
-            text: `${write.change} ${write.object}, version ${write.version}`,
-            object: write.object,
-            trouble: false,
-            cause: null,
-            log: -1,
-            write,
-          },
+          pick: { ...Page.writeMark(write), write },
         },
       );
   };

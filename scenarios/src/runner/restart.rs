@@ -12,6 +12,7 @@ use world::{Timestamp, World};
 
 use super::Remains;
 use crate::history::{History, Recording};
+use crate::invariants::is_decided;
 use crate::script::Scenario;
 
 /// How long an object has not been written if it is at rest.
@@ -74,10 +75,7 @@ fn at_rest(history: &History, end: Timestamp) -> AtRest {
     let stored = history.at(end);
     let undecided: BTreeSet<&str> = stored
         .of::<CertificateRequest>()
-        .filter(|request| {
-            let ready = request.status.conditions.iter().find(|c| c.type_ == "Ready");
-            !ready.is_some_and(|c| ["Issued", "Failed", "Denied"].contains(&c.reason.as_str()))
-        })
+        .filter(|request| !is_decided(request))
         .filter_map(|request| Some(request.metadata.controller()?.uid.as_str()))
         .collect();
     let rests =
