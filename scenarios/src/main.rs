@@ -2,6 +2,7 @@
 
 mod commands;
 
+use std::io::{IsTerminal as _, stderr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -128,6 +129,10 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => error.exit(),
     };
+    // What a program reads, or a person searches for in a CI log, is not broken at a width that nobody looks at.
+    drop(miette::set_hook(Box::new(|_| {
+        Box::new(miette::MietteHandlerOpts::new().wrap_lines(stderr().is_terminal()).build())
+    })));
     match command(cli) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),

@@ -266,7 +266,8 @@ fn folder(name: &str) -> PathBuf {
 #[test]
 fn a_run_leaves_a_record_and_report_makes_a_page_of_it() {
     let folder = folder("report");
-    let (records, page) = (folder.join("runs"), folder.join("page.html"));
+    // Wider than a terminal would be, which breaks no line of an error that a program reads.
+    let (records, page) = (folder.join("runs".repeat(30)), folder.join("page.html"));
     let (records, page) = (records.to_str().unwrap(), page.to_str().unwrap());
     let none = rehearse(&["report", "--records", records, "-o", page]);
     assert_eq!(none.status.code(), Some(2));
