@@ -1,4 +1,14 @@
-//! Benchmarks: criterion's are in `benches/`, the load generator is [`load`] with its command `issuance-load`. `RESULTS.md`
-//! has what they gave, with the machine that gave it.
+//! Benchmarks: criterion's are in `benches/`; the commands in `src/bin` measure servers side by side. `RESULTS.md` has what
+//! they gave, with the machine that gave it.
+#![expect(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "this measures real servers with a real clock over real sockets; nothing here runs in a simulated world"
+)]
 
-pub mod load;
+pub mod children;
+pub mod dns;
+pub mod machine;
+pub mod servers;
+pub mod svg;
+pub mod table;

@@ -34,6 +34,7 @@ mod rdata;
 mod script;
 mod serve;
 mod server;
+mod stream;
 mod update;
 mod wire;
 mod zone;

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use hickory_proto::op::{Message, Query, ResponseCode};
 use hickory_proto::rr::{DNSClass, LowerName, RecordType};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use world::{Datagrams, Listener, Stream, World};
 
 use crate::answer::{Answer, Reader};
@@ -15,11 +14,10 @@ use crate::catalog::lock;
 use crate::journal::{QueryLogEntry, Transport};
 use crate::script::{Action, Asked, Decision, code_name};
 use crate::server::Dns;
+use crate::stream::Messages;
 use crate::update::Asked as Update;
 use crate::wire::{HEADER, Manner, encode, form_error, is_query, is_update};
 
-/// A connection on which nothing was asked for this long is closed.
-const IDLE_MAX: Duration = Duration::from_secs(30);
 /// Pause after a socket reported an error, so that a lasting one does not spin.
 const ERROR_PAUSE: Duration = Duration::from_millis(50);
 /// How often a port is looked for that is free for both transports.
@@ -145,26 +143,24 @@ impl Dns {
         &self,
         world: &World,
         nameserver: usize,
-        mut stream: Stream,
+        stream: Stream,
         from: SocketAddr,
     ) -> io::Result<()> {
-        loop {
-            let length = world.timeout(IDLE_MAX, stream.read_u16()).await.map_err(io::Error::other)??;
-            let mut query = vec![0; usize::from(length)];
-            world.timeout(IDLE_MAX, stream.read_exact(&mut query)).await.map_err(io::Error::other)??;
+        let mut messages = Messages::new(stream);
+        while let Some(query) = messages.next(world).await? {
             match self.reply(nameserver, &query, from, Transport::Tcp) {
                 Reply::Send(answer, delay) => {
                     if !delay.is_zero() {
+                        messages.flush().await?;
                         world.sleep(delay).await;
                     }
-                    let length = u16::try_from(answer.len()).map_err(io::Error::other)?;
-                    stream.write_all(&[&length.to_be_bytes(), answer.as_slice()].concat()).await?;
-                    stream.flush().await?;
+                    messages.answer(&answer).await?;
                 }
                 Reply::Silence => {}
-                Reply::Close => return Ok(()),
+                Reply::Close => return messages.flush().await,
             }
         }
+        Ok(())
     }
 
     /// The answer of the first nameserver to a message in wire form, after the delay that a rule gives it.
@@ -250,7 +246,10 @@ impl Dns {
             changes,
             rule: rule.map(|rule| rule.name.as_str().into()),
         };
-        self.world().record("mock-dns", "journal", entry.to_string().as_bytes());
+        // A trace is of simulated worlds only.
+        if self.world().is_virtual() {
+            self.world().record("mock-dns", "journal", entry.to_string().as_bytes());
+        }
         lock(&self.shared.journal).push(entry);
         bytes = proof.sign(bytes, self.world().now());
         match rule.map(|rule| &rule.action) {

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hickory_proto::rr::{LowerName, Name, RData, RecordType};
+use hickory_proto::serialize::binary::BinDecodable as _;
 use world::{Instant, World};
 
 use crate::catalog::{Catalog, EVERYBODY, LiveZone, lock};
@@ -271,6 +272,16 @@ impl Dns {
             return false;
         }
         let Some(name) = full_name(name) else { return false };
+        catalog.zone_of(&LowerName::new(&name), RecordType::A, self.view).is_some()
+    }
+
+    /// Whether a name in wire form, without pointers, lies in one of the zones.
+    pub(crate) fn serves_wire(&self, name: &[u8]) -> bool {
+        let catalog = lock(&self.shared.catalog).clone();
+        if catalog.is_empty() {
+            return false;
+        }
+        let Ok(name) = Name::from_bytes(name) else { return false };
         catalog.zone_of(&LowerName::new(&name), RecordType::A, self.view).is_some()
     }
 

@@ -46,6 +46,8 @@ enum Command {
     Report(commands::report::ReportArgs),
     /// What becomes of many certificates over a year: renewals, limits, outages, and what expires.
     Fleet(Box<commands::fleet::FleetArgs>),
+    /// Load an ACME server with real issuance, and tell how many certificates a second it gives and where the time goes.
+    Bench(Box<commands::bench::BenchArgs>),
     /// Print a JSON Schema: of scenario.yaml, for editors, or of the record of a run.
     Schema {
         /// Of what.
@@ -161,6 +163,7 @@ fn command(cli: Cli) -> miette::Result<bool> {
         Command::Issue(args) => Ok(issue::run(&args, lenient, say)?),
         Command::Report(args) => commands::report::report(&args),
         Command::Fleet(args) => commands::fleet::fleet(&args),
+        Command::Bench(args) => commands::bench::bench(&args),
         Command::Schema { of } => {
             let schema = match of {
                 SchemaOf::Scenario => scenarios::schema::scenario(),

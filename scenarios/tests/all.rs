@@ -4,6 +4,7 @@
 mod acme;
 mod acme_client;
 mod acme_requests;
+mod bench;
 mod ceilings;
 mod challenges;
 mod clean_up;

@@ -12,7 +12,7 @@ use scenarios::runner::{Options, RunError, Whole, run_whole};
 use scenarios::script::Loaded;
 use world::real::Stopwatch;
 
-use benches::load::{ProcessError, Usage};
+use load::{ProcessError, Usage};
 
 /// Measures what the engine costs, in simulated worlds.
 #[derive(Parser)]

@@ -9,18 +9,18 @@
 #![expect(clippy::print_stdout, reason = "a program that tells what it measured")]
 
 use std::future::Future as _;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use benches::load::{
-    Binaries, Failure, Kind, Load, Outcome, Protocol, Servers, StartError, Summary, Target, Trust, Watched,
-    drive, row, summarize,
-};
+use benches::children::{StartError, beside};
+use benches::servers::{Binaries, Kind, Servers};
+use benches::table::{Summary, configuration, row, summarize};
 use clap::{Parser, ValueEnum};
+use load::{DriveError, Load, Outcome, Progress, Protocol, drive};
 
 /// Loads ACME servers with real issuance, http-01 validated, and tells what a certificate costs.
 ///
@@ -89,24 +89,6 @@ struct Arguments {
     /// A folder for what the servers print; otherwise it is thrown away.
     #[arg(long, value_name = "FOLDER")]
     server_log: Option<PathBuf>,
-    /// Starts no server: one is there already, at https://ADDR.
-    #[arg(long, value_name = "ADDR", requires = "management")]
-    acme: Option<SocketAddr>,
-    /// With --acme: the path of its directory.
-    #[arg(long, value_name = "PATH", default_value = "/dir")]
-    directory: String,
-    /// With --acme: the management API of its challenge test server.
-    #[arg(long, value_name = "ADDR", requires = "acme")]
-    management: Option<SocketAddr>,
-    /// With --acme: a root for its HTTPS certificate, PEM; otherwise any certificate is good.
-    #[arg(long, value_name = "FILE", requires = "acme")]
-    root: Option<PathBuf>,
-    /// With --acme: its process id.
-    #[arg(long, value_name = "PID", requires = "acme")]
-    server_pid: Option<u32>,
-    /// With --acme: the process id of its challenge test server.
-    #[arg(long, value_name = "PID", requires = "acme")]
-    responder_pid: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -125,19 +107,11 @@ enum Trouble {
     #[error(transparent)]
     Start(#[from] StartError),
     #[error("{servers}: cannot begin: {source}")]
-    Begin { servers: String, source: Failure },
-    #[error("{}: {source}", path.display())]
-    File { path: PathBuf, source: std::io::Error },
+    Begin { servers: String, source: DriveError },
     #[error("asked to end before all was measured")]
     AskedToEnd,
     #[error(transparent)]
     Runtime(#[from] std::io::Error),
-}
-
-/// The program `name` of the same build.
-fn beside(name: &str) -> PathBuf {
-    let own = std::env::current_exe().ok();
-    own.and_then(|own| Some(own.parent()?.join(name))).unwrap_or_else(|| name.into())
 }
 
 impl Arguments {
@@ -187,50 +161,32 @@ impl Arguments {
                     poll: Duration::from_millis(self.poll),
                     deadline: Duration::from_secs(self.deadline),
                     window,
+                    ..Load::default()
                 });
             }
         }
         loads
     }
-
-    /// The servers that somebody else started.
-    fn foreign(&self) -> Result<Option<(Target, Watched)>, Trouble> {
-        let (Some(acme), Some(management)) = (self.acme, self.management) else { return Ok(None) };
-        let trust = match &self.root {
-            None => Trust::Any,
-            Some(path) => Trust::Roots(
-                std::fs::read_to_string(path)
-                    .map_err(|source| Trouble::File { path: path.clone(), source })?,
-            ),
-        };
-        let (directory, protocol) = (self.directory.clone(), self.protocol());
-        let target = Target { acme, directory, management, trust, protocol };
-        Ok(Some((target, Watched { server: self.server_pid, responder: self.responder_pid })))
-    }
 }
 
 /// One run, told as soon as it is over.
-async fn run(load: &Load, name: &str, target: &Target, watched: Watched) -> Result<Outcome, Trouble> {
-    let mut outcome = drive(load, target, watched)
-        .await
-        .map_err(|source| Trouble::Begin { servers: name.to_owned(), source })?;
-    name.clone_into(&mut outcome.servers);
+async fn run(load: &Load, kind: Kind, servers: &Servers) -> Result<Outcome, Trouble> {
+    let mut outcome =
+        drive(load, servers.target(), servers.publish(), servers.watched(), &Arc::<Progress>::default())
+            .await
+            .map_err(|source| Trouble::Begin { servers: kind.to_string(), source })?;
+    outcome.servers = kind.to_string();
     println!("{}", serde_json::to_string(&outcome).map_err(std::io::Error::from)?);
     Ok(outcome)
 }
 
 async fn measure(arguments: &Arguments) -> Result<Vec<Outcome>, Trouble> {
     let mut outcomes = Vec::new();
-    let foreign = arguments.foreign()?;
     for load in arguments.loads() {
         for _ in 0..arguments.runs {
-            if let Some((target, watched)) = &foreign {
-                outcomes.push(run(&load, "acme", target, *watched).await?);
-                continue;
-            }
             for &kind in arguments.kinds() {
                 let servers = Servers::start(&arguments.binaries(kind), arguments.protocol()).await?;
-                outcomes.push(run(&load, &kind.to_string(), servers.target(), servers.watched()).await?);
+                outcomes.push(run(&load, kind, &servers).await?);
             }
         }
     }
@@ -240,7 +196,7 @@ async fn measure(arguments: &Arguments) -> Result<Vec<Outcome>, Trouble> {
 fn print_windows(outcome: &Outcome) {
     println!(
         "\n{}\n\n| certificates | certs/s | server CPU ms/cert | server MB |\n|---|---|---|---|",
-        outcome.configuration()
+        configuration(outcome)
     );
     for window in &outcome.windows {
         let cpu = window.server_ms.map_or_else(|| "–".to_owned(), |ms| format!("{ms:.2}"));
@@ -261,7 +217,7 @@ fn print(outcomes: &[Outcome]) -> bool {
     for outcome in outcomes.iter().filter(|outcome| !outcome.examples.is_empty()) {
         println!(
             "\n{}, {} of {} certificates:",
-            outcome.configuration(),
+            configuration(outcome),
             outcome.certificates,
             outcome.orders
         );

@@ -7,7 +7,6 @@ use std::time::Duration;
 use axum::extract::Request;
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use world::{Datagrams, Listener, Stream};
 
 use super::answer::{Answer, answer, refusal};
@@ -15,11 +14,8 @@ use super::history::{DnsEvent, Via};
 use super::question::{Unreadable, read};
 use super::{ChallTest, ERROR_PAUSE, lock, names};
 use crate::doh;
+use crate::stream::Messages;
 
-/// A connection on which nothing was asked for this long is closed.
-const IDLE_MAX: Duration = Duration::from_secs(30);
-/// Room for one query of usual size, and its length.
-const QUERY_USUAL: usize = 514;
 /// The largest message over a connection.
 const STREAM_MAX: usize = 65_535;
 
@@ -49,7 +45,7 @@ impl ChallTest {
             code: None,
         };
         if let Some(zones) = &shared.config.zones
-            && zones.serves(&names::text(question.name))
+            && zones.serves_wire(question.name)
         {
             let wire = zones.answer(query, from, via.transport()).await;
             event.code = wire.as_ref().and_then(|wire| wire.get(3)).map(|byte| byte & 0x0f);
@@ -102,38 +98,20 @@ impl ChallTest {
     }
 
     /// Answers one query after the other (RFC 7766) until the client ends, or is idle for too long.
-    async fn serve_stream(&self, mut stream: Stream, from: SocketAddr) -> std::io::Result<()> {
+    async fn serve_stream(&self, stream: Stream, from: SocketAddr) -> std::io::Result<()> {
         let world = &self.0.world;
-        let mut buffer = Vec::with_capacity(QUERY_USUAL);
-        loop {
-            let whole = match buffer.first_chunk::<2>() {
-                Some(length) => 2 + usize::from(u16::from_be_bytes(*length)),
-                None => 2,
-            };
-            if whole == 2 || buffer.len() < whole {
-                let read = world.timeout(IDLE_MAX, stream.read_buf(&mut buffer)).await;
-                if read.map_err(std::io::Error::other)?? == 0 {
-                    return Ok(());
-                }
-                // A message without any byte is no query either.
-                if buffer.starts_with(&[0, 0]) {
-                    return Ok(());
-                }
-                continue;
-            }
-            let rest = buffer.split_off(whole);
-            buffer.drain(..2);
-            let query = std::mem::replace(&mut buffer, rest);
+        let mut messages = Messages::new(stream);
+        while let Some(query) = messages.next(world).await? {
             let Some((answer, delay)) = self.answer_dns(query, from, Via::Tcp, "").await else {
-                return Ok(());
+                return messages.flush().await;
             };
             if !delay.is_zero() {
+                messages.flush().await?;
                 world.sleep(delay).await;
             }
-            let length = u16::try_from(answer.len()).map_err(std::io::Error::other)?;
-            stream.write_all(&[&length.to_be_bytes(), answer.as_slice()].concat()).await?;
-            stream.flush().await?;
+            messages.answer(&answer).await?;
         }
+        Ok(())
     }
 
     /// A question over HTTPS (RFC 8484): the message is the body of a POST, or the parameter `dns`.

@@ -1,6 +1,8 @@
 //! What `rehearse` does, a module for each command that is more than a few lines.
 
+pub(crate) mod bench;
 pub(crate) mod fleet;
+mod progress;
 pub(crate) mod report;
 pub(crate) mod run;
 

@@ -1,6 +1,5 @@
 //! `rehearse run`: runs scenarios at once, tells of each as soon as it can, and says whether all went as they say.
 
-use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use scenarios::script::Loaded;
 use scenarios::workshop;
 use world::real::Stopwatch;
 
+use super::progress::Progress;
 use super::say;
 use crate::{Vary, load};
 
@@ -91,7 +91,8 @@ pub(crate) fn run(library: &Library, args: RunArgs, lenient: bool) -> miette::Re
         let watch = Stopwatch::start();
         Done { ran: runner::run_whole(task.scenario, &task.options), wall: watch.elapsed() }
     };
-    let (watch, mut tally, mut progress) = (Stopwatch::start(), Tally::default(), Progress::new(tasks.len()));
+    let (watch, mut tally, mut progress) =
+        (Stopwatch::start(), Tally::default(), Progress::new(tasks.len() as u64));
     let mut told = Ok(());
     workshop::in_turn(args.workers.unwrap_or_else(workshop::processors), &tasks, job, |done, ready| {
         progress.clear();
@@ -100,7 +101,7 @@ pub(crate) fn run(library: &Library, args: RunArgs, lenient: bool) -> miette::Re
                 told = tell(done, &args, &mut tally);
             }
         }
-        progress.show(done);
+        progress.show(done as u64, "");
     });
     progress.clear();
     told?;
@@ -200,34 +201,5 @@ impl Tally {
             text.push_str(&format!("; {} ablations, of them {none} without effect", ablations.len()));
         }
         format!("{text}; {:.1}s wall", wall.as_secs_f64())
-    }
-}
-
-/// How far it is, on standard error, if that is a terminal.
-struct Progress {
-    all: usize,
-    shown: bool,
-    terminal: bool,
-}
-
-impl Progress {
-    fn new(all: usize) -> Self {
-        Progress { all, shown: false, terminal: std::io::stderr().is_terminal() }
-    }
-
-    fn show(&mut self, done: usize) {
-        if self.terminal && done < self.all {
-            let filled = done * 30 / self.all;
-            let bar: String = (0..30).map(|n| if n < filled { '#' } else { '.' }).collect();
-            let _ = write!(std::io::stderr(), "[{bar}] {done} of {}", self.all);
-            self.shown = true;
-        }
-    }
-
-    /// Takes the line away, so that others can be printed.
-    fn clear(&mut self) {
-        if std::mem::take(&mut self.shown) {
-            let _ = write!(std::io::stderr(), "\r\u{1b}[K");
-        }
     }
 }

@@ -4,6 +4,7 @@
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use socket2::{Domain, Protocol, Socket, Type};
@@ -126,12 +127,14 @@ impl Tcps {
 pub(crate) struct Udp {
     socket: UdpSocket,
     local: SocketAddr,
+    /// Where datagrams arrive. As large as one may be, and therefore not made anew for each.
+    arriving: Mutex<Box<[u8]>>,
 }
 
 pub(crate) fn bind(at: SocketAddr) -> io::Result<Udp> {
     let socket = UdpSocket::from_std(bound(at, Type::DGRAM, Protocol::UDP)?.into())?;
     let local = socket.local_addr()?;
-    Ok(Udp { socket, local })
+    Ok(Udp { socket, local, arriving: Mutex::new(vec![0; DATAGRAM_MAX].into()) })
 }
 
 impl Udp {
@@ -146,10 +149,16 @@ impl Udp {
     }
 
     pub(crate) async fn recv_from(&self) -> io::Result<(Vec<u8>, SocketAddr)> {
-        let mut buffer = vec![0; DATAGRAM_MAX];
-        let (n, from) = self.socket.recv_from(&mut buffer).await?;
-        buffer.truncate(n);
-        Ok((buffer, undisguised(from)))
+        loop {
+            self.socket.readable().await?;
+            let mut arriving = self.arriving.lock().unwrap_or_else(PoisonError::into_inner);
+            match self.socket.try_recv_from(&mut arriving) {
+                Ok((n, from)) => return Ok((arriving[..n].to_vec(), undisguised(from))),
+                // Somebody else was quicker.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     pub(crate) fn local_addr(&self) -> SocketAddr {

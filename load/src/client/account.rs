@@ -2,12 +2,13 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ring::digest;
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
+use ring::{digest, hmac};
 use serde_json::{Value, json};
 
 use super::failure::Failure;
+use crate::target::ExternalAccount;
 
 /// A P-256 key with its account URL, once there is one.
 #[derive(Debug)]
@@ -51,6 +52,15 @@ impl Account {
     /// The key authorization of a challenge token (RFC 8555 section 8.1).
     pub(crate) fn key_authorization(&self, token: &str) -> String {
         format!("{token}.{}", self.thumbprint)
+    }
+
+    /// The binding to an account that the CA has outside of ACME (RFC 8555 section 7.3.4): its key signs this one.
+    pub(crate) fn bind(&self, external: &ExternalAccount, url: &str) -> Value {
+        let protected = encode(json!({ "alg": "HS256", "kid": external.kid, "url": url }).to_string());
+        let payload = encode(&self.jwk);
+        let key = hmac::Key::new(hmac::HMAC_SHA256, external.key());
+        let tag = hmac::sign(&key, format!("{protected}.{payload}").as_bytes());
+        json!({ "protected": protected, "payload": payload, "signature": encode(tag) })
     }
 
     /// A request body: a flattened JWS (RFC 8555 section 6.2). No payload is POST-as-GET.
@@ -104,6 +114,20 @@ mod tests {
             assert_eq!((header["nonce"].as_str(), header["url"].as_str()), (Some("n"), Some("https://ca/x")));
             account.registered("https://ca/account/1".to_owned());
         }
+    }
+
+    #[test]
+    fn an_external_account_signs_the_key() {
+        let external = ExternalAccount::new("kid-1", "c2VjcmV0").unwrap();
+        let account = Account::generate().unwrap();
+        let bound = account.bind(&external, "https://ca/new-account");
+        assert_eq!(decoded(&bound["payload"]), account.jwk.as_bytes());
+        let header: Value = serde_json::from_slice(&decoded(&bound["protected"])).unwrap();
+        assert_eq!(header, json!({ "alg": "HS256", "kid": "kid-1", "url": "https://ca/new-account" }));
+        let signed =
+            format!("{}.{}", bound["protected"].as_str().unwrap(), bound["payload"].as_str().unwrap());
+        let key = hmac::Key::new(hmac::HMAC_SHA256, b"secret");
+        hmac::verify(&key, signed.as_bytes(), &decoded(&bound["signature"])).unwrap();
     }
 
     #[test]

@@ -12,8 +12,9 @@ use serde_json::{Value, json};
 use super::account::Account;
 use super::csr::{self, CertificateKeys};
 use super::failure::Failure;
-use super::responder::Responder;
 use super::session::{Directory, Problem, Session, location, parse};
+use crate::figures::Phase;
+use crate::publish::{ChallengeType, Proof, Publisher};
 
 /// The longest pause between two polls.
 const LONGEST_POLL: Duration = Duration::from_millis(250);
@@ -30,8 +31,14 @@ struct Order {
 
 #[derive(Debug, Deserialize)]
 struct Authorization {
+    identifier: Identifier,
     status: String,
     challenges: Vec<Challenge>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Identifier {
+    value: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -45,10 +52,10 @@ struct Challenge {
 }
 
 /// What all workers share.
-#[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) directory: Directory,
     pub(crate) keys: CertificateKeys,
+    pub(crate) challenge: ChallengeType,
     /// The pause before the first poll.
     pub(crate) poll: Duration,
     /// How long an order may stay in one state.
@@ -57,13 +64,31 @@ pub(crate) struct Shared {
     pub(crate) hung: AtomicBool,
 }
 
-/// Works on one order at a time, over connections of its own.
+/// Where the time of an order went.
 #[derive(Debug)]
+pub(crate) struct Laps {
+    last: Instant,
+    pub(crate) phases: Vec<(Phase, Duration)>,
+}
+
+impl Laps {
+    pub(crate) fn start() -> Self {
+        Laps { last: Instant::now(), phases: Vec::with_capacity(Phase::ALL.len()) }
+    }
+
+    fn lap(&mut self, phase: Phase) {
+        let now = Instant::now();
+        self.phases.push((phase, now - self.last));
+        self.last = now;
+    }
+}
+
+/// Works on one order at a time, over connections of its own.
 pub(crate) struct Worker {
     pub(crate) shared: Arc<Shared>,
     pub(crate) account: Arc<Account>,
     pub(crate) session: Session,
-    pub(crate) responder: Responder,
+    pub(crate) publisher: Publisher,
     /// Polls of orders.
     pub(crate) polls: u64,
 }
@@ -81,22 +106,30 @@ impl Worker {
         self.session.post(request, &self.shared.directory, &self.account, url, payload).await
     }
 
-    /// One certificate for `names`. Tokens that were published are taken back by [`Worker::clean_up`], whatever came of
+    /// One certificate for `names`. Proofs that were published are taken back by [`Worker::clean_up`], whatever came of
     /// the order.
-    pub(crate) async fn issue(&mut self, names: &[String], tokens: &mut Vec<String>) -> Result<(), Failure> {
+    pub(crate) async fn issue(
+        &mut self,
+        names: &[String],
+        published: &mut Vec<Proof>,
+        laps: &mut Laps,
+    ) -> Result<(), Failure> {
         let identifiers: Vec<Value> = names.iter().map(|n| json!({ "type": "dns", "value": n })).collect();
         let new_order = self.shared.directory.new_order.clone();
         let payload = json!({ "identifiers": identifiers });
         let answer = self.post("newOrder", &new_order, Some(&payload)).await?;
         let url = location("newOrder", &answer)?;
         let mut order: Order = parse("newOrder", &answer)?;
+        laps.lap(Phase::NewOrder);
         for authorization in &order.authorizations {
-            self.authorize(authorization, tokens).await?;
+            self.authorize(authorization, published).await?;
         }
+        laps.lap(Phase::Authorize);
         if order.status == "pending" {
             order = self.poll(&url, "pending").await?;
         }
         self.expect("ready", &order).await?;
+        laps.lap(Phase::Validate);
 
         let key = self.shared.keys.next()?;
         let csr = URL_SAFE_NO_PAD.encode(csr::request(names, &key)?);
@@ -106,32 +139,39 @@ impl Worker {
             order = self.poll(&url, "processing").await?;
         }
         self.expect("valid", &order).await?;
+        laps.lap(Phase::Finalize);
         let certificate =
             order.certificate.ok_or_else(|| Failure::malformed("finalize", "valid without certificate"))?;
         let chain = self.post("certificate", &certificate, None).await?;
-        csr::check_chain(&chain.body, names, &key)
+        csr::check_chain(&chain.body, names, &key)?;
+        laps.lap(Phase::Download);
+        Ok(())
     }
 
-    /// Takes the tokens of an order back.
-    pub(crate) async fn clean_up(&mut self, tokens: &[String]) -> Result<(), Failure> {
-        for token in tokens {
-            self.responder.del_http01(token).await?;
+    /// Takes the proofs of an order back.
+    pub(crate) async fn clean_up(&mut self, published: &[Proof]) -> Result<(), Failure> {
+        for proof in published {
+            self.publisher.clean_up(proof).await?;
         }
         Ok(())
     }
 
-    async fn authorize(&mut self, url: &str, tokens: &mut Vec<String>) -> Result<(), Failure> {
+    async fn authorize(&mut self, url: &str, published: &mut Vec<Proof>) -> Result<(), Failure> {
         let answer = self.post("authorization", url, None).await?;
         let authorization: Authorization = parse("authorization", &answer)?;
         if authorization.status == "valid" {
             return Ok(());
         }
-        let challenge = authorization.challenges.into_iter().find(|challenge| challenge.kind == "http-01");
-        let challenge =
-            challenge.ok_or_else(|| Failure::malformed("authorization", "no http-01 challenge"))?;
-        let content = self.account.key_authorization(&challenge.token);
-        self.responder.add_http01(&challenge.token, &content).await?;
-        tokens.push(challenge.token);
+        let wanted = self.shared.challenge.name();
+        let mut challenges = authorization.challenges.into_iter();
+        let challenge = challenges.find(|challenge| challenge.kind == wanted).ok_or_else(|| {
+            Failure::malformed("authorization", format!("no {wanted} challenge is offered"))
+        })?;
+        let key_authorization = self.account.key_authorization(&challenge.token);
+        let name = authorization.identifier.value;
+        let proof = Proof { name, token: challenge.token, key_authorization };
+        self.publisher.present(&proof).await?;
+        published.push(proof);
         self.post("challenge", &challenge.url, Some(&json!({}))).await?;
         Ok(())
     }

@@ -5,19 +5,22 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::failure::Failure;
+use super::phases::{Phase, Phases};
+use crate::client::Failure;
 
 /// What workers counted.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Tally {
-    /// From newOrder to the chain, of each certificate, in microseconds.
-    pub latencies: Vec<u32>,
+    /// Times of the orders that became certificates.
+    pub phases: Phases,
     /// Failures by kind.
     pub failures: BTreeMap<String, u64>,
     /// The first failure of each kind, in words.
     pub examples: BTreeMap<String, String>,
     /// Orders that met a hang.
     pub hangs: u64,
+    /// Orders for which no worker was free when they should have begun.
+    pub late: u64,
     /// Requests to the ACME server.
     pub requests: u64,
     /// Connections made to it.
@@ -29,8 +32,15 @@ pub struct Tally {
 }
 
 impl Tally {
-    pub(crate) fn issued(&mut self, took: Duration) {
-        self.latencies.push(u32::try_from(took.as_micros()).unwrap_or(u32::MAX));
+    /// Counts a certificate: its phases, and the whole with the wait before it.
+    pub(crate) fn issued(&mut self, waited: Option<Duration>, phases: &[(Phase, Duration)], took: Duration) {
+        if let Some(waited) = waited {
+            self.phases.record(Phase::Wait, waited);
+        }
+        for (phase, took) in phases {
+            self.phases.record(*phase, *took);
+        }
+        self.phases.record(Phase::Issuance, waited.unwrap_or_default() + took);
     }
 
     pub(crate) fn failed(&mut self, failure: &Failure) {
@@ -42,7 +52,7 @@ impl Tally {
 
     /// Adds what another worker counted.
     pub fn add(&mut self, other: Tally) {
-        self.latencies.extend(other.latencies);
+        self.phases.add(&other.phases);
         for (kind, count) in other.failures {
             *self.failures.entry(kind).or_default() += count;
         }
@@ -50,6 +60,7 @@ impl Tally {
             self.examples.entry(kind).or_insert(example);
         }
         self.hangs += other.hangs;
+        self.late += other.late;
         self.requests += other.requests;
         self.connections += other.connections;
         self.polls += other.polls;
@@ -57,25 +68,14 @@ impl Tally {
     }
 
     /// Certificates issued.
-    pub fn issued_count(&self) -> usize {
-        self.latencies.len()
-    }
-
-    /// The latency below which this share (0 to 1) of the certificates stayed, in milliseconds: the nearest rank. Sorts.
-    pub fn percentile_ms(&mut self, share: f64) -> Option<f64> {
-        self.latencies.sort_unstable();
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "between 0 and the length"
-        )]
-        let rank = (share.clamp(0.0, 1.0) * self.latencies.len() as f64).ceil() as usize;
-        self.latencies.get(rank.saturating_sub(1)).map(|&micros| f64::from(micros) / 1000.0)
+    pub fn issued_count(&self) -> u64 {
+        self.phases.count(Phase::Issuance)
     }
 }
 
 /// A stretch of a long run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Window {
     /// Certificates at its end, since the run began.
     pub certificates: u64,
@@ -92,19 +92,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn percentiles_are_nearest_ranks() {
-        let mut tally = Tally::default();
-        assert_eq!(tally.percentile_ms(0.5), None);
-        for ms in (1..=200).rev() {
-            tally.issued(Duration::from_millis(ms));
-        }
-        assert_eq!(tally.percentile_ms(0.5), Some(100.0));
-        assert_eq!(tally.percentile_ms(0.99), Some(198.0));
-        assert_eq!(tally.percentile_ms(0.0), Some(1.0));
-        assert_eq!(tally.percentile_ms(1.0), Some(200.0));
-    }
-
-    #[test]
     fn failures_are_counted_by_kind_and_hangs_apart() {
         let within = Duration::from_secs(30);
         let mut tally = Tally::default();
@@ -118,5 +105,19 @@ mod tests {
         assert_eq!(counted, [("hang: newOrder", 2), ("invalid", 1), ("stuck: processing", 1)]);
         assert_eq!(tally.hangs, 3);
         assert_eq!(tally.examples["hang: newOrder"], "no answer to newOrder within 30 s");
+    }
+
+    #[test]
+    fn a_certificate_takes_its_phases_and_the_wait() {
+        let ms = Duration::from_millis;
+        let mut tally = Tally::default();
+        tally.issued(Some(ms(5)), &[(Phase::NewOrder, ms(1)), (Phase::Finalize, ms(2))], ms(4));
+        let all = tally.phases.percentiles();
+        let phases: Vec<_> = all.iter().map(|p| (p.phase, p.max_ms.round())).collect();
+        assert_eq!(
+            phases,
+            [(Phase::Wait, 5.0), (Phase::NewOrder, 1.0), (Phase::Finalize, 2.0), (Phase::Issuance, 9.0)]
+        );
+        assert_eq!(tally.issued_count(), 1);
     }
 }

@@ -15,7 +15,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use rcgen::{CertificateParams, CertificateSigningRequestParams, Issuer, KeyPair, SanType};
 use rustls::ServerConfig;
-use rustls::pki_types::{CertificateSigningRequestDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, CertificateSigningRequestDer, PrivateKeyDer};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -51,7 +51,7 @@ pub(crate) struct Fake {
     pub(crate) acme: SocketAddr,
     pub(crate) management: SocketAddr,
     /// The root of its HTTPS certificate.
-    pub(crate) root: String,
+    pub(crate) root: CertificateDer<'static>,
     inner: Arc<Inner>,
 }
 
@@ -107,7 +107,7 @@ impl Fake {
                 });
             }
         });
-        Fake { acme: addresses.0, management: addresses.1, root: web.pem(), inner }
+        Fake { acme: addresses.0, management: addresses.1, root: web.der().clone(), inner }
     }
 
     /// Tokens that are still published.
@@ -185,7 +185,9 @@ impl Inner {
                 }
                 // An order with one good authorization is not ready; its others are still to be had.
                 let status = if status == "ready" { "pending" } else { status };
-                json!({ "status": status, "challenges": [challenge] }).to_string()
+                let name = k.parse().ok().and_then(|k: usize| state.orders[n].0.get(k));
+                let identifier = json!({ "type": "dns", "value": name });
+                json!({ "identifier": identifier, "status": status, "challenges": [challenge] }).to_string()
             }
             "finalize" => {
                 let chain = self.issue(&payload["csr"]);

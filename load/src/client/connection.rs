@@ -1,7 +1,6 @@
 //! One kept-alive connection to a server: TCP, TLS where the scheme says so, HTTP/1.1 or HTTP/2.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +18,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::failure::Failure;
+use crate::target::{BadUrl, Origin};
 
 /// Which HTTP a connection speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,17 +34,33 @@ pub enum Protocol {
 pub enum Trust {
     /// Every one; the handshake's signature is checked all the same.
     Any,
-    /// Those below the roots of this PEM text.
-    Roots(String),
+    /// Those below the roots that this system trusts.
+    System,
+    /// Those below these roots, each in DER.
+    Roots(Vec<CertificateDer<'static>>),
+}
+
+impl Trust {
+    /// The roots of a PEM text; `None` when there is no certificate in it, or one that cannot be read.
+    pub fn pem(text: &[u8]) -> Option<Self> {
+        let roots: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text).collect();
+        roots.ok().filter(|roots| !roots.is_empty()).map(Trust::Roots)
+    }
+}
+
+/// How to connect.
+#[derive(Clone)]
+pub(crate) struct Dialer {
+    tls: TlsConnector,
+    protocol: Protocol,
 }
 
 /// Where to connect to, and how.
 #[derive(Clone)]
-pub(crate) struct Endpoint {
-    address: SocketAddr,
-    tls: Option<TlsConnector>,
-    protocol: Protocol,
-    /// `scheme://host:port`.
+struct Endpoint {
+    dialer: Dialer,
+    at: Origin,
+    /// `scheme://host:port`, as the server writes it.
     origin: String,
 }
 
@@ -98,10 +114,19 @@ fn client_config(trust: &Trust, protocol: Protocol) -> Result<ClientConfig, rust
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(TrustAny(provider)))
             .with_no_client_auth(),
-        Trust::Roots(pem) => {
+        Trust::System => {
             let mut roots = RootCertStore::empty();
-            for root in CertificateDer::pem_slice_iter(pem.as_bytes()) {
-                roots.add(root.map_err(|e| rustls::Error::General(e.to_string()))?)?;
+            // Systems have some that no longer follow the rules; those are trusted by nobody.
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            if roots.is_empty() {
+                return Err(rustls::Error::General("this system has no trusted roots".to_owned()));
+            }
+            builder.with_root_certificates(roots).with_no_client_auth()
+        }
+        Trust::Roots(given) => {
+            let mut roots = RootCertStore::empty();
+            for root in given {
+                roots.add(root.clone())?;
             }
             builder.with_root_certificates(roots).with_no_client_auth()
         }
@@ -113,37 +138,33 @@ fn client_config(trust: &Trust, protocol: Protocol) -> Result<ClientConfig, rust
     Ok(config)
 }
 
-impl Endpoint {
-    /// Plain HTTP/1.1.
-    pub(crate) fn plain(address: SocketAddr) -> Self {
-        Endpoint { address, tls: None, protocol: Protocol::Http1, origin: format!("http://{address}") }
-    }
-
-    /// HTTPS; the certificate has to be for the address.
-    pub(crate) fn tls(address: SocketAddr, trust: &Trust, protocol: Protocol) -> Result<Self, Failure> {
+impl Dialer {
+    /// Fails for roots that are no certificates.
+    pub(crate) fn new(trust: &Trust, protocol: Protocol) -> Result<Self, Failure> {
         let config = client_config(trust, protocol).map_err(|e| Failure::Client(e.to_string()))?;
-        let tls = Some(TlsConnector::from(Arc::new(config)));
-        Ok(Endpoint { address, tls, protocol, origin: format!("https://{address}") })
+        Ok(Dialer { tls: TlsConnector::from(Arc::new(config)), protocol })
     }
+}
 
-    pub(crate) fn origin(&self) -> &str {
-        &self.origin
+impl Endpoint {
+    /// What is spoken: HTTP/2 needs TLS to be agreed upon.
+    fn protocol(&self) -> Protocol {
+        if self.at.tls { self.dialer.protocol } else { Protocol::Http1 }
     }
 
     async fn connect(&self) -> Result<Sender, Failure> {
         let failed = |action| move |e: std::io::Error| broken(action, e);
-        let stream = TcpStream::connect(self.address).await.map_err(failed("connect"))?;
+        let Origin { tls, host, port } = &self.at;
+        let stream = TcpStream::connect((host.as_str(), *port)).await.map_err(failed("connect"))?;
         stream.set_nodelay(true).map_err(failed("connect"))?;
-        match &self.tls {
-            None => shake_http1(stream).await,
-            Some(tls) => {
-                let name = ServerName::from(self.address.ip());
-                let stream = tls.connect(name, stream).await.map_err(failed("TLS"))?;
-                match self.protocol {
-                    Protocol::Http1 => shake_http1(stream).await,
-                    Protocol::Http2 => shake_http2(stream).await,
-                }
-            }
+        if !tls {
+            return shake_http1(stream).await;
+        }
+        let name = ServerName::try_from(host.clone()).map_err(|e| broken("TLS", e))?;
+        let stream = self.dialer.tls.connect(name, stream).await.map_err(failed("TLS"))?;
+        match self.protocol() {
+            Protocol::Http1 => shake_http1(stream).await,
+            Protocol::Http2 => shake_http2(stream).await,
         }
     }
 }
@@ -216,16 +237,18 @@ impl fmt::Debug for Connection {
     }
 }
 
-const USER_AGENT: &str = concat!("issuance-load/", env!("CARGO_PKG_VERSION"));
+const USER_AGENT: &str = concat!("rehearse-load/", env!("CARGO_PKG_VERSION"));
 
 impl Connection {
-    /// Every request has `deadline` to be answered, connecting included.
-    pub(crate) fn new(endpoint: Endpoint, deadline: Duration) -> Self {
-        Connection { endpoint, sender: None, deadline, made: 0, requests: 0 }
+    /// To `scheme://host:port`. Every request has `deadline` to be answered, connecting included.
+    pub(crate) fn new(dialer: &Dialer, origin: &str, deadline: Duration) -> Result<Self, BadUrl> {
+        let at = Origin::parse(origin)?;
+        let endpoint = Endpoint { dialer: dialer.clone(), at, origin: origin.to_owned() };
+        Ok(Connection { endpoint, sender: None, deadline, made: 0, requests: 0 })
     }
 
     pub(crate) fn origin(&self) -> &str {
-        self.endpoint.origin()
+        &self.endpoint.origin
     }
 
     /// Sends a request for `path` and reads its answer. `name` is the request's kind in failures.

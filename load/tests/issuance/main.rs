@@ -8,38 +8,49 @@
 
 mod fake;
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use benches::load::{Load, Outcome, Protocol, Target, Trust, Watched, drive};
 use fake::{Fake, Fault};
+use load::{Load, Outcome, Pace, Phase, Progress, Protocol, Publish, Target, Trust, Watched, drive};
 
 /// Long enough for any answer that comes at all.
 const DEADLINE: Duration = Duration::from_secs(3);
 
-fn run(fault: Fault, in_flight: u64, trusted: bool) -> (Outcome, usize) {
-    let load = Load {
+fn load(in_flight: u64) -> Load {
+    Load {
         orders: 12,
-        warm_up: 0,
         in_flight,
         names: 2,
-        domain: "load.test".to_owned(),
         accounts: 2,
-        keys: 0,
         poll: Duration::from_millis(1),
         deadline: DEADLINE,
         window: 4,
-    };
+        ..Load::default()
+    }
+}
+
+fn run(fault: Fault, in_flight: u64, trusted: bool) -> (Outcome, usize) {
+    run_load(fault, &load(in_flight), trusted)
+}
+
+fn run_load(fault: Fault, load: &Load, trusted: bool) -> (Outcome, usize) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let fake = Fake::start(fault).await;
         let target = Target {
-            acme: fake.acme,
-            directory: "/dir".to_owned(),
-            management: fake.management,
-            trust: if trusted { Trust::Roots(fake.root.clone()) } else { Trust::Any },
+            directory: format!("https://{}/dir", fake.acme),
+            trust: if trusted { Trust::Roots(vec![fake.root.clone()]) } else { Trust::Any },
             protocol: Protocol::Http1,
+            external_account: None,
+            contact: None,
         };
-        let outcome = drive(&load, &target, Watched::default()).await.unwrap();
+        let publish = Publish::Challtestsrv(format!("http://{}", fake.management));
+        let progress = Arc::new(Progress::default());
+        let outcome = drive(load, &target, &publish, Watched::default(), &progress).await.unwrap();
+        let (issued, failed) = progress.so_far();
+        assert_eq!(issued, outcome.certificates);
+        assert_eq!(failed, outcome.failures.values().sum::<u64>());
         (outcome, fake.tokens())
     })
 }
@@ -58,7 +69,10 @@ fn issues_every_order_and_takes_the_tokens_back() {
         assert_eq!(outcome.requests, Some((12.0 * 9.0 + 4.0) / 12.0));
         assert_eq!((outcome.polls, outcome.connections, tokens), (Some(2.0), 4, 0));
         assert_eq!(outcome.windows.iter().map(|w| w.certificates).collect::<Vec<_>>(), [4, 8, 12]);
-        assert!(outcome.p99_ms >= outcome.p50_ms && outcome.p50_ms > Some(0.0));
+        let phases: Vec<Phase> = outcome.phases.iter().map(|p| p.phase).collect();
+        assert_eq!(phases, Phase::ALL[1..], "a closed loop does not wait");
+        let whole = outcome.issuance().unwrap();
+        assert!(whole.count == 12 && whole.p99_ms >= whole.p50_ms && whole.p50_ms > 0.0);
     }
 }
 
@@ -96,4 +110,19 @@ fn invalid_orders_and_wrong_certificates_are_no_certificates() {
         assert_eq!(outcome.examples[kind], example);
         assert_eq!(outcome.server_ms, None);
     }
+}
+
+#[test]
+fn what_waits_behind_a_slow_order_is_in_its_time_in_an_open_loop() {
+    // One worker, ten orders due in a second, and none is done within 200 ms: there are two polls in each.
+    let pace = Pace::Open { per_second: 10.0 };
+    let slow = Load { orders: 6, pace, poll: Duration::from_millis(100), ..load(1) };
+    let (outcome, _) = run_load(Fault::None, &slow, true);
+    assert!(outcome.finished(), "{:?}", outcome.examples);
+    // But for the first, for which a busy machine may be late as well.
+    assert!((5..=6).contains(&outcome.late), "{}", outcome.late);
+    // The last is due after 0.5 s, and done after six orders.
+    let [wait, .., whole] = &outcome.phases[..] else { panic!() };
+    assert_eq!((wait.phase, whole.phase), (Phase::Wait, Phase::Issuance));
+    assert!(wait.max_ms >= 499.0 && whole.max_ms >= 699.0, "{} and {} ms", wait.max_ms, whole.max_ms);
 }

@@ -9,8 +9,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::account::Account;
-use super::connection::{Answer, Connection, Endpoint};
+use super::connection::{Answer, Connection, Dialer};
 use super::failure::Failure;
+use crate::target::{Target, split};
 
 /// How often one request is sent anew with a fresh nonce.
 const NONCE_ATTEMPTS: u32 = 20;
@@ -40,10 +41,12 @@ impl Problem {
     }
 }
 
-/// One connection with its nonce.
-#[derive(Debug)]
+/// A conversation with its nonce: one request at a time, over one connection to each host that the server names.
 pub(crate) struct Session {
-    pub(crate) connection: Connection,
+    dialer: Dialer,
+    deadline: Duration,
+    /// Nearly always one: the directory's.
+    connections: Vec<Connection>,
     nonce: Option<String>,
     /// Nonces that the server refused.
     pub(crate) bad_nonces: u64,
@@ -65,16 +68,36 @@ fn refused(request: &'static str, answer: &Answer) -> Failure {
 }
 
 impl Session {
-    pub(crate) fn new(endpoint: Endpoint, deadline: Duration) -> Self {
-        Session { connection: Connection::new(endpoint, deadline), nonce: None, bad_nonces: 0 }
+    pub(crate) fn new(dialer: Dialer, deadline: Duration) -> Self {
+        Session { dialer, deadline, connections: Vec::new(), nonce: None, bad_nonces: 0 }
     }
 
-    /// The path of a URL of this server.
-    fn path<'a>(&self, request: &'static str, url: &'a str) -> Result<&'a str, Failure> {
-        let path = url.strip_prefix(self.connection.origin()).filter(|path| path.starts_with('/'));
-        path.ok_or_else(|| {
-            Failure::malformed(request, format!("{url} is not on {}", self.connection.origin()))
-        })
+    /// Requests sent, and connections made for them.
+    pub(crate) fn sent(&self) -> (u64, u64) {
+        let add = |(requests, made), c: &Connection| (requests + c.requests, made + c.made);
+        self.connections.iter().fold((0, 0), add)
+    }
+
+    /// Sends one request to wherever its URL says.
+    async fn send(
+        &mut self,
+        request: &'static str,
+        method: Method,
+        url: &str,
+        content: Option<(&'static str, Vec<u8>)>,
+    ) -> Result<Answer, Failure> {
+        let (origin, path) = split(url).map_err(|e| Failure::malformed(request, e))?;
+        let place = match self.connections.iter().position(|connection| connection.origin() == origin) {
+            Some(place) => place,
+            None => {
+                let made = Connection::new(&self.dialer, origin, self.deadline);
+                self.connections.push(made.map_err(|e| Failure::malformed(request, e))?);
+                self.connections.len() - 1
+            }
+        };
+        let answer = self.connections[place].send(request, method, path, content).await?;
+        self.keep_nonce(&answer);
+        Ok(answer)
     }
 
     fn keep_nonce(&mut self, answer: &Answer) {
@@ -83,9 +106,9 @@ impl Session {
         }
     }
 
-    /// The directory at `path`.
-    pub(crate) async fn directory(&mut self, path: &str) -> Result<Directory, Failure> {
-        let answer = self.connection.send("directory", Method::GET, path, None).await?;
+    /// The directory at this URL.
+    pub(crate) async fn directory(&mut self, url: &str) -> Result<Directory, Failure> {
+        let answer = self.send("directory", Method::GET, url, None).await?;
         if answer.status != StatusCode::OK {
             return Err(refused("directory", &answer));
         }
@@ -96,9 +119,7 @@ impl Session {
         if let Some(nonce) = self.nonce.take() {
             return Ok(nonce);
         }
-        let path = self.path("newNonce", &directory.new_nonce)?;
-        let answer = self.connection.send("newNonce", Method::HEAD, path, None).await?;
-        self.keep_nonce(&answer);
+        self.send("newNonce", Method::HEAD, &directory.new_nonce, None).await?;
         self.nonce.take().ok_or_else(|| Failure::malformed("newNonce", "no Replay-Nonce"))
     }
 
@@ -112,14 +133,12 @@ impl Session {
         url: &str,
         payload: Option<&Value>,
     ) -> Result<Answer, Failure> {
-        let path = self.path(request, url)?;
         let mut attempts = 0;
         loop {
             let nonce = self.take_nonce(directory).await?;
             let body = account.sign(url, &nonce, payload)?;
             let content = Some(("application/jose+json", body));
-            let answer = self.connection.send(request, Method::POST, path, content).await?;
-            self.keep_nonce(&answer);
+            let answer = self.send(request, Method::POST, url, content).await?;
             if answer.status.is_success() {
                 return Ok(answer);
             }
@@ -135,11 +154,21 @@ impl Session {
     }
 
     /// A new account, registered.
-    pub(crate) async fn register(&mut self, directory: &Directory) -> Result<Arc<Account>, Failure> {
+    pub(crate) async fn register(
+        &mut self,
+        directory: &Directory,
+        target: &Target,
+    ) -> Result<Arc<Account>, Failure> {
         let mut account = Account::generate()?;
-        let payload = json!({ "termsOfServiceAgreed": true });
-        let answer =
-            self.post("newAccount", directory, &account, &directory.new_account, Some(&payload)).await?;
+        let url = &directory.new_account;
+        let mut payload = json!({ "termsOfServiceAgreed": true });
+        if let Some(contact) = &target.contact {
+            payload["contact"] = json!([contact]);
+        }
+        if let Some(external) = &target.external_account {
+            payload["externalAccountBinding"] = account.bind(external, url);
+        }
+        let answer = self.post("newAccount", directory, &account, url, Some(&payload)).await?;
         let url = location("newAccount", &answer)?;
         account.registered(url);
         Ok(Arc::new(account))

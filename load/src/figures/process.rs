@@ -30,9 +30,11 @@ pub struct Usage {
 
 /// What was used between two readings. Memory may have become less.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Used {
-    pub(crate) cpu_ms: u64,
-    pub(crate) resident_kib: i64,
+pub struct Used {
+    /// User and system time, in milliseconds.
+    pub cpu_ms: u64,
+    /// Growth of resident memory, in KiB.
+    pub resident_kib: i64,
 }
 
 fn read(path: &str) -> Result<String, ProcessError> {
@@ -54,6 +56,13 @@ fn resident_kib(status: &str) -> Option<u64> {
     line.trim().strip_suffix("kB")?.trim().parse().ok()
 }
 
+/// What a process has started, by its threads' lists; none where the kernel keeps none.
+fn children(process: u32) -> Vec<u32> {
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+    let lists = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+    lists.flat_map(|list| list.split_whitespace().map(str::parse).collect::<Vec<_>>()).flatten().collect()
+}
+
 impl Usage {
     /// Of the process with this id.
     ///
@@ -67,8 +76,23 @@ impl Usage {
         Ok(Usage { cpu_ms, resident_kib })
     }
 
+    /// Of the process with this id and all that it has started, which do not count again when they end.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn of_tree(process: u32) -> Result<Self, ProcessError> {
+        let mut usage = Self::of(process)?;
+        for child in children(process) {
+            // One that has ended meanwhile uses nothing.
+            let of_child = Self::of_tree(child).unwrap_or_default();
+            usage.cpu_ms += of_child.cpu_ms;
+            usage.resident_kib += of_child.resident_kib;
+        }
+        Ok(usage)
+    }
+
     /// What was used after `earlier`.
-    pub(crate) fn since(self, earlier: Usage) -> Used {
+    pub fn since(self, earlier: Usage) -> Used {
         Used {
             cpu_ms: self.cpu_ms.saturating_sub(earlier.cpu_ms),
             resident_kib: self.resident_kib.cast_signed() - earlier.resident_kib.cast_signed(),
@@ -106,5 +130,15 @@ mod tests {
     fn this_process_uses_memory() {
         assert!(Usage::own().unwrap().resident_kib > 0);
         assert!(Usage::of(0).is_err());
+    }
+
+    #[test]
+    fn a_tree_has_its_children() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let own = std::process::id();
+        assert!(children(own).contains(&child.id()));
+        assert!(Usage::of_tree(own).unwrap().resident_kib > Usage::of(child.id()).unwrap().resident_kib);
+        child.kill().unwrap();
+        child.wait().unwrap();
     }
 }
