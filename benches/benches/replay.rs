@@ -1,20 +1,26 @@
 //! How long a replay of document 002's renewal takes: in process, and as the command with its start-up.
 //!
-//! `cargo build --release && cargo bench -p benches`
-#![allow(missing_docs, reason = "criterion's macros make public items without documentation")]
-#![expect(clippy::print_stdout, reason = "says what was skipped, and why")]
+//! `cargo build --release && cargo bench -p benches -- replay/`
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::Criterion;
 use scenarios::library::Library;
 use scenarios::runner;
+use scenarios::script::Loaded;
+
+use crate::check::{holds, must};
 
 const NAME: &str = "rancher-renewal";
 
-fn library() -> PathBuf {
+fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/library")
+}
+
+/// The library of the checkout.
+pub(crate) fn library() -> Library {
+    must("library", Library::open(Some(&folder())))
 }
 
 /// The release build of the command: two folders above this benchmark's own binary.
@@ -23,30 +29,35 @@ fn command() -> Option<PathBuf> {
     Some(own.parent()?.parent()?.join("rehearse")).filter(|path| path.is_file())
 }
 
-fn replay(c: &mut Criterion) {
+pub(crate) fn measure(c: &mut Criterion) {
     let mut group = c.benchmark_group("replay");
-    group.sample_size(50);
-    let Ok(library) = Library::open(Some(&library())) else { return };
-    if let Ok(loaded) = library.load(NAME) {
-        group.bench_function("run", |b| b.iter(|| runner::run(&loaded, 0, &[])));
-    }
-    group.bench_function("load", |b| b.iter(|| library.load(NAME)));
+    let library = library();
+    let loaded = must(NAME, library.load(NAME));
+    must(NAME, run(&loaded));
+    group.bench_function("run", |b| b.iter(|| must(NAME, run(&loaded))));
+    group.bench_function("load", |b| b.iter(|| must(NAME, library.load(NAME))));
     match command() {
-        None => println!(
-            "replay/command: skipped, there is no release build of `rehearse`: cargo build --release"
-        ),
+        None => {
+            eprintln!(
+                "replay/command: skipped, there is no release build of `rehearse`: cargo build --release"
+            );
+        }
         Some(command) => {
-            group.bench_function("command", |b| {
-                b.iter(|| {
-                    let mut replay = Command::new(&command);
-                    replay.args(["replay", NAME]).arg("--library").arg(self::library());
-                    replay.stdout(Stdio::null()).status()
-                });
-            });
+            must(NAME, replay(&command));
+            group.bench_function("command", |b| b.iter(|| must(NAME, replay(&command))));
         }
     }
     group.finish();
 }
 
-criterion_group!(benches, replay);
-criterion_main!(benches);
+fn run(loaded: &Loaded) -> Result<(), String> {
+    let record = runner::run(loaded, 0, &[]).map_err(|error| error.to_string())?;
+    holds(record.outcome == reports::Outcome::Passed, || format!("{:?}", record.outcome))
+}
+
+fn replay(command: &Path) -> Result<(), String> {
+    let mut replay = Command::new(command);
+    replay.args(["replay", NAME]).arg("--library").arg(folder()).stdout(Stdio::null());
+    let status = replay.status().map_err(|error| error.to_string())?;
+    holds(status.success(), || status.to_string())
+}

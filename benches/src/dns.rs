@@ -194,8 +194,12 @@ fn command(
     match server {
         Server::MockDns | Server::MockDnsZone | Server::Challtestsrv => {
             command.args(["-dns01", &dns.to_string(), "-management", &management.to_string()]);
-            for off in ["-http01", "-https01", "-tlsalpn01", "-doh"] {
+            for off in ["-http01", "-https01", "-tlsalpn01"] {
                 command.args([off, ""]);
+            }
+            // Debian's challtestsrv does not know it.
+            if server != Server::Challtestsrv {
+                command.args(["-doh", ""]);
             }
             command.args(["-defaultIPv4", "192.0.2.1", "-defaultIPv6", ""]);
             if server == Server::MockDnsZone {

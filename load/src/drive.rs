@@ -1,8 +1,10 @@
 //! A run: accounts, workers, the warm-up, the orders that count, and the readings around them.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::mpsc;
 
 use crate::client::{CertificateKeys, Dialer, Failure, Laps, Session, Shared, Worker};
 use crate::figures::{Outcome, Tally, Usage, Window};
@@ -68,8 +70,8 @@ pub struct Watched {
     pub responder: Option<u32>,
 }
 
-/// Who takes an order this soon after it was due was free for it.
-const PUNCTUAL: Duration = Duration::from_millis(10);
+/// How soon somebody who waits for an order to be due hears that there will be none.
+const HEARING: Duration = Duration::from_millis(100);
 
 /// How far a run is; it can be told to end.
 #[derive(Debug, Default)]
@@ -128,8 +130,8 @@ struct Stretch {
     watched: Watched,
     progress: Arc<Progress>,
     begun: Instant,
-    next: AtomicU64,
     issued: AtomicU64,
+    tally: Mutex<Tally>,
     /// One for every `window` certificates, after that of the beginning; the last is that of the last certificate.
     readings: Mutex<Vec<Reading>>,
     last: Mutex<Option<Instant>>,
@@ -152,22 +154,19 @@ impl Stretch {
             watched,
             progress: progress.clone(),
             begun: Instant::now(),
-            next: AtomicU64::new(0),
             issued: AtomicU64::new(0),
+            tally: Mutex::default(),
             readings: Mutex::new(vec![Reading::take(watched)]),
             last: Mutex::new(None),
         })
     }
 
-    /// The next order while there is one: its names, and when it is due.
-    fn next(&self) -> Option<(Vec<String>, Option<Instant>)> {
-        if self.progress.is_stopped() {
-            return None;
-        }
-        let order = self.next.fetch_add(1, Ordering::Relaxed);
-        let name = |k| format!("n{k}.o{order}.{}", self.domain);
-        let names = || (0..self.names).map(name).collect();
-        (order < self.orders).then(|| (names(), self.pace.due(self.begun, order)))
+    fn names_of(&self, order: u64) -> Vec<String> {
+        (0..self.names).map(|k| format!("n{k}.o{order}.{}", self.domain)).collect()
+    }
+
+    fn tally(&self) -> MutexGuard<'_, Tally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn count_issued(&self) {
@@ -180,60 +179,77 @@ impl Stretch {
         }
     }
 
-    /// Until an order is due. What it has waited for a worker, unless the pace is that of the workers.
-    async fn wait(due: Option<Instant>) -> Option<Duration> {
-        let due = due?;
-        tokio::time::sleep_until(due.into()).await;
-        Some(due.elapsed())
+    /// Whether orders are still to begin.
+    fn goes_on(&self, shared: &Shared) -> bool {
+        !self.progress.is_stopped() && !shared.hung.load(Ordering::Relaxed)
     }
 
-    /// Takes orders until there are no more, or somebody met a hang.
-    async fn work(self: Arc<Self>, mut worker: Worker) -> (Worker, Tally) {
-        let mut tally = Tally::default();
-        let before = worker.session.sent();
-        let (polls, bad_nonces) = (worker.polls, worker.session.bad_nonces);
-        while !worker.shared.hung.load(Ordering::Relaxed) {
-            let Some((names, due)) = self.next() else { break };
-            let late = due.is_some_and(|due| due.elapsed() > PUNCTUAL);
-            tally.late += u64::from(late);
-            let waited = Self::wait(due).await;
-            let (mut published, mut laps, begun) = (Vec::new(), Laps::start(), Instant::now());
-            match worker.issue(&names, &mut published, &mut laps).await {
-                Ok(()) => {
-                    tally.issued(waited, &laps.phases, begun.elapsed());
-                    self.count_issued();
-                }
-                Err(failure) => self.failed(&failure, &worker, &mut tally),
-            }
-            if let Err(failure) = worker.clean_up(&published).await {
-                self.failed(&failure, &worker, &mut tally);
-            }
+    /// Waits until an order is due, as long as orders are to begin.
+    async fn wait(&self, due: Option<Instant>, shared: &Shared) {
+        while let Some(left) = due.and_then(|due| due.checked_duration_since(Instant::now()))
+            && !left.is_zero()
+            && self.goes_on(shared)
+        {
+            tokio::time::sleep(left.min(HEARING)).await;
         }
-        let after = worker.session.sent();
-        tally.requests = after.0 - before.0;
-        tally.connections = after.1 - before.1;
-        tally.polls = worker.polls - polls;
-        tally.bad_nonces = worker.session.bad_nonces - bad_nonces;
-        (worker, tally)
     }
 
-    fn failed(&self, failure: &Failure, worker: &Worker, tally: &mut Tally) {
+    /// One order, and what is counted of it.
+    async fn work(&self, worker: &mut Worker, order: u64, due: Option<Instant>) {
+        let waited = due.map(|due| due.elapsed());
+        let (before, polls, bad_nonces) = (worker.session.sent(), worker.polls, worker.session.bad_nonces);
+        let (mut published, mut laps, begun) = (Vec::new(), Laps::start(), Instant::now());
+        match worker.issue(&self.names_of(order), &mut published, &mut laps).await {
+            Ok(()) => {
+                self.tally().issued(waited, &laps.phases, begun.elapsed());
+                self.count_issued();
+            }
+            Err(failure) => self.failed(&failure, worker),
+        }
+        if let Err(failure) = worker.clean_up(&published).await {
+            self.failed(&failure, worker);
+        }
+        let (after, mut tally) = (worker.session.sent(), self.tally());
+        tally.requests += after.0 - before.0;
+        tally.connections += after.1 - before.1;
+        tally.polls += worker.polls - polls;
+        tally.bad_nonces += worker.session.bad_nonces - bad_nonces;
+    }
+
+    fn failed(&self, failure: &Failure, worker: &Worker) {
         self.progress.failed.fetch_add(1, Ordering::Relaxed);
         worker.shared.hung.fetch_or(failure.is_hang(), Ordering::Relaxed);
-        tally.failed(failure);
+        self.tally().failed(failure);
     }
 
-    /// One task for each worker.
-    async fn run(self: &Arc<Self>, workers: Vec<Worker>) -> Result<(Vec<Worker>, Tally), Failure> {
-        let tasks: Vec<_> =
-            workers.into_iter().map(|worker| tokio::spawn(self.clone().work(worker))).collect();
-        let (mut workers, mut tally) = (Vec::with_capacity(tasks.len()), Tally::default());
-        for task in tasks {
-            let (worker, counted) = task.await.map_err(|e| Failure::Client(e.to_string()))?;
-            workers.push(worker);
-            tally.add(counted);
+    /// Gives orders to workers until there are no more, or somebody met a hang. Who was the last to be done is the first to get
+    /// an order: its connection is there, and others are made only when they are needed.
+    async fn run(self: &Arc<Self>, workers: Vec<Worker>, shared: &Shared) -> Vec<Worker> {
+        let (mut idle, (done, mut back)) = (workers, mpsc::unbounded_channel());
+        for order in 0..self.orders {
+            let due = self.pace.due(self.begun, order);
+            self.wait(due, shared).await;
+            while let Ok(worker) = back.try_recv() {
+                idle.push(worker);
+            }
+            self.tally().late += u64::from(due.is_some() && idle.is_empty());
+            if idle.is_empty() {
+                idle.extend(back.recv().await);
+            }
+            // What came to an end meanwhile is known now.
+            let Some(mut worker) = idle.pop().filter(|_| self.goes_on(shared)) else { break };
+            let (stretch, done) = (self.clone(), done.clone());
+            tokio::spawn(async move {
+                stretch.work(&mut worker, order, due).await;
+                // Who waits for it waits for all.
+                let _ = done.send(worker);
+            });
         }
-        Ok((workers, tally))
+        drop(done);
+        while let Some(worker) = back.recv().await {
+            idle.push(worker);
+        }
+        idle
     }
 
     fn windows(&self) -> Vec<Window> {
@@ -311,7 +327,7 @@ pub async fn drive(
         patience: load.deadline,
         hung: AtomicBool::new(false),
     });
-    let workers = accounts.iter().cycle().zip(0..load.in_flight).map(|(account, _)| {
+    let workers = accounts.iter().cycle().zip(0..load.in_flight.max(1)).map(|(account, _)| {
         Ok(Worker {
             shared: shared.clone(),
             account: account.clone(),
@@ -326,24 +342,24 @@ pub async fn drive(
     let begun = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let domain = |stretch: char| format!("{stretch}{:x}.{}", begun.as_micros(), load.domain);
     let warm_up = Stretch::new(domain('w'), load.warm_up, load, Watched::default(), progress);
-    let (workers, warm_tally) = warm_up.run(workers).await.map_err(server)?;
+    let workers = warm_up.run(workers, &shared).await;
     let before = Reading::take(watched);
     let stretch = Stretch::new(domain('m'), load.orders, load, watched, progress);
-    let (_workers, tally) = stretch.run(workers).await.map_err(server)?;
+    drop(stretch.run(workers, &shared).await);
     let after = Reading::take(watched);
 
     // A run that hung ended with its last certificate, not with the wait for the next.
     let last = *stretch.last.lock().unwrap_or_else(PoisonError::into_inner);
     let elapsed = last.map_or(Duration::ZERO, |last| last - before.at);
     let used = |from: Option<Usage>, to: Option<Usage>| from.zip(to).map(|(from, to)| to.since(from));
-    let mut outcome = Outcome::new(load, tally, elapsed);
+    let mut outcome = Outcome::new(load, &stretch.tally(), elapsed);
     outcome.set_used(
         used(before.server, after.server),
         used(before.responder, after.responder),
         used(before.client, after.client),
     );
     outcome.windows = stretch.windows();
-    outcome.set_warm_up(&warm_tally);
+    outcome.set_warm_up(&warm_up.tally());
     outcome.stopped = progress.is_stopped();
     Ok(outcome)
 }
@@ -356,21 +372,9 @@ mod tests {
     fn every_order_has_names_of_its_own() {
         let load = Load { orders: 2, names: 2, ..Load::default() };
         let stretch = Stretch::new("m".to_owned(), 2, &load, Watched::default(), &Arc::default());
-        let next = || stretch.next().map(|(names, _)| names);
-        let mut names: Vec<String> = next().into_iter().chain(next()).flatten().collect();
-        assert_eq!(names.len(), 4);
-        names.sort_unstable();
+        let mut names = [stretch.names_of(0), stretch.names_of(1)].concat();
+        assert_eq!(names, ["n0.o0.m", "n1.o0.m", "n0.o1.m", "n1.o1.m"]);
         names.dedup();
         assert_eq!(names.len(), 4);
-        assert_eq!(next(), None);
-    }
-
-    #[test]
-    fn who_is_told_to_stop_begins_no_order() {
-        let (load, progress) = (Load::default(), Arc::new(Progress::default()));
-        let stretch = Stretch::new("m".to_owned(), 2, &load, Watched::default(), &progress);
-        assert!(stretch.next().is_some());
-        progress.stop();
-        assert_eq!(stretch.next(), None);
     }
 }

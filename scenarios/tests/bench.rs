@@ -76,6 +76,10 @@ fn said(output: &Output) -> String {
 
 impl Bed {
     fn bench(&self, flags: &[&str]) -> Output {
+        self.command(flags).output().unwrap()
+    }
+
+    fn command(&self, flags: &[&str]) -> Command {
         let directory = format!("https://{}/dir", self.ca.address());
         let root = self.folder.join("web.pem");
         let mut all = vec!["--directory", &directory, "--acme-ca", root.to_str().unwrap()];
@@ -84,7 +88,9 @@ impl Bed {
             all.extend(["--challtestsrv", &management]);
         }
         all.extend(flags);
-        rehearse(&all)
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rehearse"));
+        command.arg("bench").args(all);
+        command
     }
 
     fn issued(&self) -> usize {
@@ -153,6 +159,32 @@ fn an_open_loop_has_its_rate_its_waits_and_its_histograms_in_json() {
             assert!(phases.iter().all(|phase| counted(phase) == 8));
             // The eighth is due 7/40 s after the first.
             assert!(outcome["seconds"].as_f64().unwrap() >= 7.0 / 40.0);
+        },
+    );
+}
+
+/// What was measured until then is the outcome, and no order that was not due is waited for.
+#[cfg(unix)]
+#[test]
+fn who_is_told_to_end_tells_what_there_is() {
+    run_with(
+        "signal",
+        true,
+        |_| {},
+        |bed| {
+            let mut command = bed.command(&["-n", "100", "--rate", "0.001"]);
+            let child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
+            while bed.issued() == 0 {
+                std::thread::yield_now();
+            }
+            let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+            assert!(killed.unwrap().success());
+            let done = child.wait_with_output().unwrap();
+            let text = String::from_utf8(done.stdout).unwrap();
+            assert_eq!(done.status.code(), Some(1), "{text}");
+            assert!(
+                text.contains("1 of 100 certificates") && text.contains("\ntold to end before all orders")
+            );
         },
     );
 }

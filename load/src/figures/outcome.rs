@@ -76,7 +76,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    pub(crate) fn new(load: &Load, tally: Tally, elapsed: Duration) -> Self {
+    pub(crate) fn new(load: &Load, tally: &Tally, elapsed: Duration) -> Self {
         let certificates = tally.issued_count();
         let each = |count: u64| (certificates > 0).then(|| count as f64 / certificates as f64);
         let seconds = elapsed.as_secs_f64();
@@ -100,8 +100,8 @@ impl Outcome {
             polls: each(tally.polls),
             bad_nonces: tally.bad_nonces,
             connections: tally.connections,
-            failures: tally.failures,
-            examples: tally.examples,
+            failures: tally.failures.clone(),
+            examples: tally.examples.clone(),
             ..Outcome::default()
         }
     }

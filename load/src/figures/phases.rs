@@ -101,13 +101,6 @@ impl Phases {
         }
     }
 
-    pub(crate) fn add(&mut self, other: &Phases) {
-        for (own, other) in self.0.iter_mut().zip(&other.0) {
-            // They have the same bounds.
-            let _ = own.add(other);
-        }
-    }
-
     /// How many times were recorded.
     pub fn count(&self, phase: Phase) -> u64 {
         self.0.get(phase as usize).map_or(0, Histogram::len)
@@ -143,13 +136,11 @@ mod tests {
 
     #[test]
     fn percentiles_are_those_of_what_was_recorded_to_one_in_a_thousand() {
-        let (mut phases, mut other) = (Phases::default(), Phases::default());
+        let mut phases = Phases::default();
         assert!(phases.percentiles().is_empty());
         for n in 1..=200 {
-            let half = if n % 2 == 0 { &mut phases } else { &mut other };
-            half.record(Phase::Issuance, Duration::from_millis(n));
+            phases.record(Phase::Issuance, Duration::from_millis(n));
         }
-        phases.add(&other);
         let [all] = &phases.percentiles()[..] else { panic!() };
         assert_eq!((all.phase, all.count), (Phase::Issuance, 200));
         for (found, right) in

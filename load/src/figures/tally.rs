@@ -50,23 +50,6 @@ impl Tally {
         *self.failures.entry(kind).or_default() += 1;
     }
 
-    /// Adds what another worker counted.
-    pub fn add(&mut self, other: Tally) {
-        self.phases.add(&other.phases);
-        for (kind, count) in other.failures {
-            *self.failures.entry(kind).or_default() += count;
-        }
-        for (kind, example) in other.examples {
-            self.examples.entry(kind).or_insert(example);
-        }
-        self.hangs += other.hangs;
-        self.late += other.late;
-        self.requests += other.requests;
-        self.connections += other.connections;
-        self.polls += other.polls;
-        self.bad_nonces += other.bad_nonces;
-    }
-
     /// Certificates issued.
     pub fn issued_count(&self) -> u64 {
         self.phases.count(Phase::Issuance)
@@ -96,11 +79,9 @@ mod tests {
         let within = Duration::from_secs(30);
         let mut tally = Tally::default();
         tally.failed(&Failure::Hang { request: "newOrder", within });
-        let mut other = Tally::default();
-        other.failed(&Failure::Hang { request: "newOrder", within });
-        other.failed(&Failure::Stuck { status: "processing".to_owned(), within });
-        other.failed(&Failure::Invalid("dns".to_owned()));
-        tally.add(other);
+        tally.failed(&Failure::Hang { request: "newOrder", within });
+        tally.failed(&Failure::Stuck { status: "processing".to_owned(), within });
+        tally.failed(&Failure::Invalid("dns".to_owned()));
         let counted: Vec<_> = tally.failures.iter().map(|(kind, count)| (kind.as_str(), *count)).collect();
         assert_eq!(counted, [("hang: newOrder", 2), ("invalid", 1), ("stuck: processing", 1)]);
         assert_eq!(tally.hangs, 3);

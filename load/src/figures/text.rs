@@ -101,7 +101,7 @@ mod tests {
         tally.requests = 24;
         tally.failed(&Failure::Invalid("unauthorized: no token".to_owned()));
         let load = Load { orders: 4, pace: Pace::Open { per_second: 2.5 }, ..Load::default() };
-        let mut outcome = Outcome::new(&load, tally, Duration::from_secs(2));
+        let mut outcome = Outcome::new(&load, &tally, Duration::from_secs(2));
         outcome.servers = "https://ca.test/dir".to_owned();
         (outcome.client_ms, outcome.client_cores) = (Some(0.7), Some(0.11));
         assert_eq!(
