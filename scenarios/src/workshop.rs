@@ -74,15 +74,19 @@ mod tests {
 
     #[test]
     fn a_result_is_taken_as_soon_as_all_before_it_are_there() {
-        // The first waits until the second is done; on one thread it would wait for ever.
+        // The first waits until the second has been taken; on one thread it would wait for ever.
         let (sender, receiver) = mpsc::channel::<()>();
         let receiver = std::sync::Mutex::new(receiver);
         let mut heard = Vec::new();
-        let job = |n: &u32| match n {
-            0 => drop(receiver.lock().map(|receiver| receiver.recv())),
-            _ => drop(sender.send(())),
+        let job = |n: &u32| {
+            if *n == 0 {
+                drop(receiver.lock().map(|receiver| receiver.recv()));
+            }
         };
-        in_turn(2, &[0, 1], job, |done, ready| heard.push((done, ready.len())));
+        in_turn(2, &[0, 1], job, |done, ready| {
+            heard.push((done, ready.len()));
+            let _ = sender.send(());
+        });
         assert_eq!(heard, [(1, 0), (2, 2)]);
     }
 }
