@@ -130,7 +130,6 @@ struct Stretch {
     watched: Watched,
     progress: Arc<Progress>,
     begun: Instant,
-    issued: AtomicU64,
     tally: Mutex<Tally>,
     /// One for every `window` certificates, after that of the beginning; the last is that of the last certificate.
     readings: Mutex<Vec<Reading>>,
@@ -154,7 +153,6 @@ impl Stretch {
             watched,
             progress: progress.clone(),
             begun: Instant::now(),
-            issued: AtomicU64::new(0),
             tally: Mutex::default(),
             readings: Mutex::new(vec![Reading::take(watched)]),
             last: Mutex::new(None),
@@ -169,9 +167,9 @@ impl Stretch {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn count_issued(&self) {
+    /// What comes with the certificate that has this number.
+    fn count_issued(&self, issued: u64) {
         self.progress.issued.fetch_add(1, Ordering::Relaxed);
-        let issued = self.issued.fetch_add(1, Ordering::Relaxed) + 1;
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         if self.window > 0 && issued.is_multiple_of(self.window) {
             let reading = Reading::take(self.watched);
@@ -201,8 +199,12 @@ impl Stretch {
         let (mut published, mut laps, begun) = (Vec::new(), Laps::start(), Instant::now());
         match worker.issue(&self.names_of(order), &mut published, &mut laps).await {
             Ok(()) => {
-                self.tally().issued(waited, &laps.phases, begun.elapsed());
-                self.count_issued();
+                let issued = {
+                    let mut tally = self.tally();
+                    tally.issued(waited, &laps.phases, begun.elapsed());
+                    tally.issued_count()
+                };
+                self.count_issued(issued);
             }
             Err(failure) => self.failed(&failure, worker),
         }

@@ -6,8 +6,8 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::{ChallengeType, Proof};
-use crate::client::{Connection, Dialer, Failure, Protocol, Trust};
-use crate::target::{BadUrl, Origin, split};
+use crate::client::{Connection, Dialer, Failure};
+use crate::target::{BadUrl, split};
 
 /// A connection to the management API.
 #[derive(Debug)]
@@ -17,16 +17,13 @@ pub(crate) struct Challtestsrv {
 }
 
 impl Challtestsrv {
-    /// Whether the URL is one.
-    pub(super) fn check(url: &str) -> Result<(), BadUrl> {
-        Origin::parse(split(url)?.0).map(drop)
-    }
-
-    pub(super) fn new(url: &str, challenge: ChallengeType, deadline: Duration) -> Result<Self, BadUrl> {
-        // Without TLS: no key is made for it, and any certificate is good on such a machine.
-        let dialer = Dialer::new(&Trust::Any, Protocol::Http1)
-            .map_err(|_| BadUrl { url: url.to_owned(), why: "TLS is not to be had" })?;
-        let connection = Connection::new(&dialer, split(url)?.0, deadline)?;
+    pub(super) fn new(
+        url: &str,
+        dialer: &Dialer,
+        challenge: ChallengeType,
+        deadline: Duration,
+    ) -> Result<Self, BadUrl> {
+        let connection = Connection::new(dialer, split(url)?.0, deadline)?;
         Ok(Challtestsrv { connection, challenge })
     }
 
