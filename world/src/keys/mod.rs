@@ -11,10 +11,11 @@ mod made;
 mod pem;
 mod private;
 mod public;
+mod rsa;
 mod x509;
 
 pub use jwk::JwsSignature;
-pub use pem::{pem_encode, pem_sections};
+pub use pem::{pem_encode, pem_first, pem_sections};
 pub use private::PrivateKey;
 pub use public::{BadSignature, PublicKey};
 pub use rustls::pki_types::pem::SectionKind;

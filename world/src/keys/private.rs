@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
+use ::rsa::pkcs1::EncodeRsaPrivateKey as _;
 use ring::signature::{
     Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RsaEncoding,
     RsaKeyPair,
 };
-use rsa::pkcs1::EncodeRsaPrivateKey as _;
 use rustls::pki_types::PrivateKeyDer;
-use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::pem::{PemObject as _, SectionKind};
 
 use super::ec::{Curve, EcKey, FastSigner, Form};
-use super::{HashAlgorithm, JwsSignature, KeyAlgorithm, KeyError, PublicKey, pem_encode};
+use super::{HashAlgorithm, JwsSignature, KeyAlgorithm, KeyError, PublicKey, pem_encode, rsa};
 use crate::der::{read_tlv, tlv};
 use crate::rng::Rng;
 
@@ -39,6 +39,12 @@ const PKCS8_RSA_PREFIX: &[u8] = &[
 const PKCS8_ED25519_PREFIX: &[u8] =
     &[0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
 
+/// The PKCS#1 key in a PKCS#8 key, if it is RSA.
+fn rsa_in_pkcs8(der: &[u8]) -> Option<&[u8]> {
+    let (inner, _) = read_tlv(der, 0x30)?;
+    read_tlv(inner.strip_prefix(PKCS8_RSA_PREFIX)?, 0x04).map(|(pkcs1, _)| pkcs1)
+}
+
 impl PrivateKey {
     pub(super) fn generate(rng: &Rng, algorithm: KeyAlgorithm) -> Result<Self, KeyError> {
         match algorithm {
@@ -47,7 +53,7 @@ impl PrivateKey {
                     return Err(KeyError::Size(bits));
                 }
                 let unusable = |_| KeyError::Size(bits);
-                let key = rsa::RsaPrivateKey::new(&mut rng.stream(), bits as usize).map_err(unusable)?;
+                let key = ::rsa::RsaPrivateKey::new(&mut rng.stream(), bits as usize).map_err(unusable)?;
                 let der = key.to_pkcs1_der().map_err(|_| KeyError::Size(bits))?;
                 Self::from_pkcs1(der.as_bytes())
             }
@@ -102,10 +108,41 @@ impl PrivateKey {
     pub fn from_pem(pem: &[u8]) -> Result<Self, KeyError> {
         let der = PrivateKeyDer::from_pem_slice(pem).map_err(|e| KeyError::Unreadable(e.to_string()))?;
         match &der {
-            PrivateKeyDer::Pkcs1(der) => Self::from_pkcs1(der.secret_pkcs1_der()),
-            PrivateKeyDer::Sec1(der) => EcKey::from_sec1(der.secret_sec1_der()).map(Self::from_ec),
-            PrivateKeyDer::Pkcs8(der) => Self::from_pkcs8(der.secret_pkcs8_der()),
+            PrivateKeyDer::Pkcs1(der) => Self::from_der(SectionKind::RsaPrivateKey, der.secret_pkcs1_der()),
+            PrivateKeyDer::Sec1(der) => Self::from_der(SectionKind::EcPrivateKey, der.secret_sec1_der()),
+            PrivateKeyDer::Pkcs8(der) => Self::from_der(SectionKind::PrivateKey, der.secret_pkcs8_der()),
             _ => Err(KeyError::Unreadable("unknown form".to_owned())),
+        }
+    }
+
+    /// Reads what a PEM section of this kind has in it: PKCS#1, SEC1 or PKCS#8.
+    ///
+    /// # Errors
+    /// [`KeyError::Unreadable`] when it is none of a known kind.
+    pub fn from_der(kind: SectionKind, der: &[u8]) -> Result<Self, KeyError> {
+        match kind {
+            SectionKind::RsaPrivateKey => Self::from_pkcs1(der),
+            SectionKind::EcPrivateKey => EcKey::from_sec1(der).map(Self::from_ec),
+            SectionKind::PrivateKey => Self::from_pkcs8(der),
+            _ => Err(KeyError::Unreadable("unknown form".to_owned())),
+        }
+    }
+
+    /// The public half of what [`PrivateKey::from_der`] reads, for who has no use for the other: of RSA keys it is had in
+    /// a tenth of the time.
+    ///
+    /// # Errors
+    /// As [`PrivateKey::from_der`].
+    pub fn public_half(kind: SectionKind, der: &[u8]) -> Result<PublicKey, KeyError> {
+        let pkcs1 = match kind {
+            SectionKind::RsaPrivateKey => Some(der),
+            SectionKind::PrivateKey => rsa_in_pkcs8(der),
+            _ => None,
+        };
+        match pkcs1.and_then(rsa::public_half) {
+            Some(public) => Ok(public),
+            // Another kind, or something is unusual: the reader that signs has the last word.
+            None => Self::from_der(kind, der).map(|key| key.public().clone()),
         }
     }
 
@@ -118,8 +155,7 @@ impl PrivateKey {
             let seed = seed.try_into().map_err(|_| KeyError::Unreadable("Ed25519 length".to_owned()))?;
             return Self::from_ed25519_seed(seed);
         }
-        let rsa = read_tlv(der, 0x30).and_then(|(inner, _)| inner.strip_prefix(PKCS8_RSA_PREFIX));
-        if let Some((pkcs1, _)) = rsa.and_then(|octets| read_tlv(octets, 0x04)) {
+        if let Some(pkcs1) = rsa_in_pkcs8(der) {
             return Self::from_pkcs1(pkcs1);
         }
         EcKey::from_pkcs8(der).map(Self::from_ec)
