@@ -3,27 +3,24 @@
 //!
 //! `cargo bench -p benches -- store/`
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use benches::cluster::{filled, issued};
 use criterion::{BenchmarkId, Criterion};
-use engine::admission::Admission;
-use engine::api::{Certificate, Kind, Object, ObjectKey};
-use engine::compat::V1_21;
-use engine::store::{ApiError, ChangeType, Names, Store, Watch};
+use engine::api::{Certificate, Kind, Object, ObjectKey, PrivateKeyAlgorithm};
+use engine::store::{ApiError, ChangeType, Store, Watch};
 use scenarios::fleet;
-use world::World;
 
 use crate::check::{each, holds, must, real_world};
-use crate::engine::issued;
 
 const CERTIFICATES: usize = 1000;
 const KIND: Kind = Kind::Certificate;
 
 pub(crate) fn measure(c: &mut Criterion) {
     let mut group = c.benchmark_group("store");
-    let objects = fleet::multiply(&issued(), CERTIFICATES);
-    let store = filled(&real_world(), &objects);
+    let issued = must("issued", issued(PrivateKeyAlgorithm::Ecdsa));
+    let objects = fleet::multiply(&issued, CERTIFICATES);
+    let store = filled(&real_world(), objects.clone());
     let store = must("store", store);
     let one = must("store", store.list(KIND).into_iter().nth(CERTIFICATES / 2).ok_or("it is empty"));
     let key = one.key();
@@ -33,7 +30,7 @@ pub(crate) fn measure(c: &mut Criterion) {
         let prepare = || {
             created += 1;
             let name = format!("new-{created}");
-            Ok(one.with_meta(|meta| (meta.name, meta.resource_version) = (name, 0)))
+            Ok(one.clone().with_meta(|meta| (meta.name, meta.resource_version) = (name, 0)))
         };
         // So that the store stays as large as it is.
         let check = |made: Result<Object, ApiError>| {
@@ -66,8 +63,9 @@ pub(crate) fn measure(c: &mut Criterion) {
         };
         let run = |value: String| {
             store.apply(KIND, &key, |stored| {
-                let annotate =
-                    |stored: &Object| stored.with_meta(|m| drop(m.annotations.insert("n".into(), value)));
+                let annotate = |stored: &Object| {
+                    stored.clone().with_meta(|m| drop(m.annotations.insert("n".into(), value)))
+                };
                 stored.map(annotate)
             })
         };
@@ -81,7 +79,7 @@ pub(crate) fn measure(c: &mut Criterion) {
 fn fan_out(c: &mut Criterion, objects: &[Object]) {
     let mut group = c.benchmark_group("watch");
     for watchers in [1, 10, 100] {
-        let store = must("watch", filled(&real_world(), objects));
+        let store = must("watch", filled(&real_world(), objects.to_vec()));
         let key = must("watch", store.list(KIND).first().map(Object::key).ok_or("it is empty"));
         let mut watches: Vec<Watch> = (0..watchers).map(|_| store.watch(KIND)).collect();
         // What was there before is an event, too.
@@ -107,17 +105,6 @@ fn fan_out(c: &mut Criterion, objects: &[Object]) {
         });
     }
     group.finish();
-}
-
-/// A store with these objects.
-pub(crate) fn filled(world: &World, objects: &[Object]) -> Result<Store, String> {
-    let version = objects.iter().map(|object| object.meta().resource_version).max().unwrap_or_default();
-    let names = Names::new(world.rng("names"), BTreeMap::new());
-    let store = Store::new(world, names, version).with_admission(Admission::new(&V1_21));
-    for object in objects {
-        store.restore(object.clone()).map_err(|error| error.to_string())?;
-    }
-    Ok(store)
 }
 
 /// The Certificate as a client has changed it that has just read it: an object of its own, with the version it had.

@@ -3,10 +3,11 @@
 #![expect(
     clippy::disallowed_types,
     clippy::disallowed_methods,
-    reason = "this measures real servers with a real clock over real sockets; nothing here runs in a simulated world"
+    reason = "this measures real servers with a real clock over real sockets; a simulated world is measured from outside"
 )]
 
 pub mod children;
+pub mod cluster;
 pub mod dns;
 pub mod machine;
 pub mod servers;

@@ -240,7 +240,7 @@ impl Client {
     }
 
     fn typed<R: Resource>(object: &Object, key: &ObjectKey) -> Result<Arc<R>, ApiError> {
-        let not_found = || ApiError::NotFound { resource: R::KIND.resource(), name: key.name.clone() };
+        let not_found = || ApiError::NotFound { resource: R::KIND.resource(), name: key.name().to_owned() };
         R::from_object(object).cloned().ok_or_else(not_found)
     }
 
@@ -249,9 +249,9 @@ impl Client {
     /// # Errors
     /// [`ApiError::NotFound`].
     pub async fn get<R: Resource>(&self, key: &ObjectKey) -> Result<Arc<R>, ApiError> {
-        let missing = || ApiError::NotFound { resource: R::KIND.resource(), name: key.name.clone() };
+        let missing = || ApiError::NotFound { resource: R::KIND.resource(), name: key.name().to_owned() };
         let found = |store: &Store| store.get(R::KIND, key).ok_or_else(missing);
-        let found = self.call(Verb::Get, R::KIND, (&key.namespace, &key.name), found).await?;
+        let found = self.call(Verb::Get, R::KIND, (key.namespace(), key.name()), found).await?;
         Self::typed(&found, key)
     }
 
@@ -261,10 +261,11 @@ impl Client {
     /// As [`Store::create`].
     pub async fn create<R: Resource>(&self, object: R) -> Result<Arc<R>, ApiError> {
         let key = object.key();
-        let name = if key.name.is_empty() { object.meta().generate_name.clone() } else { key.name.clone() };
+        let name =
+            if key.name().is_empty() { object.meta().generate_name.clone() } else { key.name().to_owned() };
         let object = Arc::new(object).into_object();
         let created =
-            self.call(Verb::Create, R::KIND, (&key.namespace, &name), |store| store.create(object)).await?;
+            self.call(Verb::Create, R::KIND, (key.namespace(), &name), |store| store.create(object)).await?;
         Self::typed(&created, &key)
     }
 
@@ -276,7 +277,7 @@ impl Client {
         let key = object.key();
         let object = Arc::new(object).into_object();
         let updated = self
-            .call(Verb::Update, R::KIND, (&key.namespace, &key.name), |store| store.update(object))
+            .call(Verb::Update, R::KIND, (key.namespace(), key.name()), |store| store.update(object))
             .await?;
         Self::typed(&updated, &key)
     }
@@ -291,7 +292,7 @@ impl Client {
         change: impl FnOnce(&mut R),
     ) -> Result<Arc<R>, ApiError> {
         let patched = self
-            .call(Verb::Patch, R::KIND, (&key.namespace, &key.name), |store| {
+            .call(Verb::Patch, R::KIND, (key.namespace(), key.name()), |store| {
                 store.apply(R::KIND, key, |stored| {
                     let mut object = R::from_object(stored?)?.as_ref().clone();
                     change(&mut object);
@@ -315,7 +316,7 @@ impl Client {
     ) -> Result<Arc<R>, ApiError> {
         let key = cached.key();
         let updated = if self.apply {
-            self.call(Verb::Apply, R::KIND, (&key.namespace, &key.name), |store| {
+            self.call(Verb::Apply, R::KIND, (key.namespace(), key.name()), |store| {
                 store.apply(R::KIND, &key, |stored| {
                     let mut object = R::from_object(stored?)?.as_ref().clone();
                     change(&mut object);
@@ -327,7 +328,7 @@ impl Client {
             let mut object = cached.clone();
             change(&mut object);
             let object = Arc::new(object).into_object();
-            self.call(Verb::UpdateStatus, R::KIND, (&key.namespace, &key.name), |store| {
+            self.call(Verb::UpdateStatus, R::KIND, (key.namespace(), key.name()), |store| {
                 store.update_status(object)
             })
             .await?
@@ -346,7 +347,7 @@ impl Client {
         apply: impl FnOnce(Option<&R>) -> R,
     ) -> Result<Arc<R>, ApiError> {
         let applied = self
-            .call(Verb::Apply, R::KIND, (&key.namespace, &key.name), |store| {
+            .call(Verb::Apply, R::KIND, (key.namespace(), key.name()), |store| {
                 store.apply(R::KIND, key, |stored| {
                     let stored = stored.and_then(R::from_object).map(AsRef::as_ref);
                     Some(Arc::new(apply(stored)).into_object())
@@ -367,7 +368,7 @@ impl Client {
         apply: impl FnOnce(&R) -> Option<R>,
     ) -> Result<Arc<R>, ApiError> {
         let applied = self
-            .call(Verb::Apply, R::KIND, (&key.namespace, &key.name), |store| {
+            .call(Verb::Apply, R::KIND, (key.namespace(), key.name()), |store| {
                 store.apply(R::KIND, key, |stored| {
                     let wanted = apply(R::from_object(stored?)?.as_ref())?;
                     Some(Arc::new(wanted).into_object())
@@ -382,7 +383,7 @@ impl Client {
     /// # Errors
     /// As [`Store::delete`].
     pub async fn delete<R: Resource>(&self, key: &ObjectKey) -> Result<(), ApiError> {
-        self.call(Verb::Delete, R::KIND, (&key.namespace, &key.name), |store| store.delete(R::KIND, key))
+        self.call(Verb::Delete, R::KIND, (key.namespace(), key.name()), |store| store.delete(R::KIND, key))
             .await
             .map(drop)
     }

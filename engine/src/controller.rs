@@ -5,15 +5,16 @@ use std::sync::Arc;
 
 use world::World;
 
-use crate::api::{Certificate, Kind, Object, ObjectKey, Resource as _};
+use crate::api::{Certificate, Kind, ObjectKey};
 use crate::certificates::readings::Readings;
 use crate::client::Client;
 use crate::compat::{Backoff, Compat};
+use crate::controllers::Controllers;
 use crate::informer::{Informers, Notice};
-use crate::log::{Logger, catalogue as msg};
+use crate::log::{Logger, Message, catalogue as msg};
 use crate::queue::WorkQueue;
 use crate::recorder::Recorder;
-use crate::store::{ApiError, ChangeType};
+use crate::store::{ApiError, Change, ChangeType};
 
 /// Why a sync failed; the text is what is logged and what decides between the two classes of requeue.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,7 +45,7 @@ pub type SyncResult = Result<(), SyncError>;
 /// What a lister says of an object that its cache does not have: the kind's singular, where the API server's own
 /// text has the plural.
 pub(crate) fn not_in_cache(kind: Kind, key: &ObjectKey) -> String {
-    format!("{}.{} {:?} not found", kind.singular(), kind.group(), key.name)
+    format!("{}.{} {:?} not found", kind.singular(), kind.group(), key.name())
 }
 
 /// What every controller of a process shares.
@@ -66,6 +67,8 @@ pub struct Context {
     pub(crate) dns01: Arc<crate::dns01::Settings>,
     /// What stored pairs and requests say.
     pub(crate) readings: Arc<Readings>,
+    /// Which controllers run.
+    pub(crate) controllers: Arc<Controllers>,
     /// Target Secrets are owned by their Certificate (`--enable-certificate-owner-ref`).
     pub certificate_owner_ref: bool,
 }
@@ -87,6 +90,11 @@ impl Context {
         }
     }
 
+    /// Whether the controller of this name runs in this process.
+    pub(crate) fn runs(&self, controller: &str) -> bool {
+        self.controllers.runs(controller)
+    }
+
     /// A queue for `controller`.
     pub fn queue(&self, controller: &str, backoff: Backoff) -> WorkQueue {
         WorkQueue::start(&self.world, controller, backoff, self.compat.rerun_delay)
@@ -95,15 +103,15 @@ impl Context {
 
 /// Puts the changed objects of `kind` themselves into the queue.
 pub(crate) fn watch_self(context: &Context, controller: &str, kind: Kind, queue: &WorkQueue) {
-    watch(context, controller, kind, queue, |object| vec![object.key()]);
+    watch(context, controller, kind, queue, |change| Some(change.key.clone()));
 }
 
 /// Puts the owners of the changed objects of `kind` into the queue, if they are of `owner`.
 pub(crate) fn watch_owned(context: &Context, controller: &str, kind: Kind, owner: Kind, queue: &WorkQueue) {
-    watch(context, controller, kind, queue, move |object| {
-        let meta = object.meta();
+    watch(context, controller, kind, queue, move |change| {
+        let meta = change.object.meta();
         let of_kind = meta.controller().filter(|o| o.kind == owner.as_str());
-        of_kind.map(|o| ObjectKey::new(meta.namespace.as_str(), o.name.as_str())).into_iter().collect()
+        of_kind.map(|o| ObjectKey::new(&meta.namespace, &o.name))
     });
 }
 
@@ -118,29 +126,28 @@ pub(crate) fn watch_named_secrets(
 ) {
     let certificates = context.informers.lister::<Certificate>();
     certificates.index(name, move |certificate| {
-        Some(ObjectKey::new(certificate.metadata.namespace.as_str(), field(certificate)?).to_string())
+        Some(ObjectKey::new(&certificate.metadata.namespace, field(certificate)?).to_string())
     });
-    watch(context, controller, Kind::Secret, queue, move |secret| {
-        let named = certificates.indexed(name, &secret.key().to_string());
-        named.iter().map(|certificate| certificate.key()).collect()
+    watch(context, controller, Kind::Secret, queue, move |change| {
+        certificates.indexed_keys(name, change.key.as_str())
     });
 }
 
 /// Puts the keys that `keys` finds for a changed object of `kind` into the queue. An update that changed
 /// nothing (a resync) is no change.
-pub(crate) fn watch(
+pub(crate) fn watch<K: IntoIterator<Item = ObjectKey>>(
     context: &Context,
     controller: &str,
     kind: Kind,
     queue: &WorkQueue,
-    keys: impl Fn(&Object) -> Vec<ObjectKey> + Send + Sync + 'static,
+    keys: impl Fn(&Change) -> K + Send + Sync + 'static,
 ) {
     let queue = queue.clone();
     context.informers.on(kind, controller, move |notice: &Notice| {
         if notice.change.type_ == ChangeType::Modified && notice.old.as_ref() == Some(&notice.change.object) {
             return;
         }
-        for key in keys(&notice.change.object) {
+        for key in keys(&notice.change) {
             queue.add(key);
         }
     });
@@ -149,6 +156,9 @@ pub(crate) fn watch(
 /// One controller's reconcile function: it reads caches, decides, does what it decided, and returns.
 pub trait Reconcile: Send + Sync + 'static {
     /// Brings one object a step further. It is level-triggered: it looks at what is, not at what happened.
+    ///
+    /// Most syncs find that there is nothing to do. What only the others need, and is as deep as an ACME call over TLS,
+    /// belongs on the heap: every worker has room for one sync.
     fn sync(&self, key: &ObjectKey) -> impl Future<Output = SyncResult> + Send;
 }
 
@@ -160,9 +170,12 @@ pub fn start(context: &Context, name: &str, queue: &WorkQueue, controller: Arc<i
         context.world.spawn(&format!("{name} worker {n}"), async move {
             loop {
                 let key = queue.get().await;
-                // On the heap: a sync may be as deep as an ACME call over TLS.
-                match Box::pin(controller.sync(&key)).await {
-                    Ok(()) => queue.forget(&key),
+                tell(&log, &key, &msg::SYNCING_ITEM);
+                match controller.sync(&key).await {
+                    Ok(()) => {
+                        tell(&log, &key, &msg::ITEM_PROCESSED);
+                        queue.forget(&key);
+                    }
                     Err(error) => {
                         report(&log, &key, &error);
                         queue.add_rate_limited(key.clone());
@@ -174,8 +187,15 @@ pub fn start(context: &Context, name: &str, queue: &WorkQueue, controller: Arc<i
     }
 }
 
+/// Says where the work on a key is, to who wants to know it that exactly.
+fn tell(log: &Logger, key: &ObjectKey, message: &Message) {
+    if log.shows(message) {
+        log.for_key(key).info(message, &[]);
+    }
+}
+
 fn report(log: &Logger, key: &ObjectKey, error: &SyncError) {
-    let log = log.for_key(&key.to_string());
+    let log = log.for_key(key);
     let text = error.to_string();
     if error.is_conflict() {
         log.info(&msg::REQUEUE_CONFLICT, &[("error", text.into())]);

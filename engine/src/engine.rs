@@ -10,6 +10,7 @@ use crate::acme::{AcmeClients, ClientConfig};
 use crate::client::{Client, Identity, Timing};
 use crate::compat::{Compat, Design, V1_21};
 use crate::controller::Context;
+use crate::controllers::Controllers;
 use crate::dns01;
 use crate::host::Responder;
 use crate::informer::Informers;
@@ -40,6 +41,8 @@ pub struct EngineConfig {
     pub dns01: dns01::Options,
     /// Nameservers of the HTTP-01 self-check (`--acme-http01-solver-nameservers`); empty: those of the process.
     pub http01_nameservers: Vec<SocketAddr>,
+    /// Which controllers run (`--controllers`). The one controller of 0.2 and 0.5 always does.
+    pub controllers: Controllers,
     /// Gateway API: the gateway-shim, and HTTP-01 through HTTPRoutes (`--enable-gateway-api`).
     pub gateway_api: bool,
     /// What ingress-shim and gateway-shim take where an object does not say.
@@ -71,6 +74,7 @@ impl Default for EngineConfig {
             cluster_resource_namespace: "kube-system".to_owned(),
             dns01: dns01::Options::default(),
             http01_nameservers: Vec::new(),
+            controllers: Controllers::default(),
             gateway_api: false,
             shims: ShimConfig::default(),
             certificate_owner_ref: false,
@@ -112,6 +116,7 @@ pub fn start(
         compat,
         dns01: Arc::new(dns01),
         readings: Arc::default(),
+        controllers: Arc::new(config.controllers.clone()),
     };
     context.readings.follow(&context.informers);
     let options = IssuerOptions {

@@ -5,19 +5,21 @@
 //! They differ, as in client-go, where handlers have goroutines of their own behind the indexer; a model with
 //! one lag cannot give a conflict on a stale read without also repeating what the stale reader did before.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use indexmap::IndexMap;
 use tokio::sync::mpsc;
 use world::{Instant, World};
 
 use crate::api::{Kind, Object, ObjectKey, Resource};
 use crate::client::Timing;
+use crate::keyed::{Hasher, Keyed};
 use crate::store::{Change, ChangeType, Store};
 
 /// The cached objects of one kind, each with its place in the order of first sight, and the indexes over them.
 struct Cached {
-    objects: BTreeMap<ObjectKey, (u64, Object)>,
+    objects: IndexMap<ObjectKey, (u64, Object), Hasher>,
     seen: u64,
     indexes: Vec<Index>,
 }
@@ -29,7 +31,7 @@ type Of = Box<dyn Fn(&Object) -> Option<String> + Send + Sync>;
 struct Index {
     name: &'static str,
     of: Of,
-    keys: BTreeMap<String, BTreeSet<ObjectKey>>,
+    keys: Keyed<String, Vec<ObjectKey>>,
 }
 
 /// Name of the index that every cache has: the uid of the controller.
@@ -38,34 +40,38 @@ const BY_OWNER: &str = "metadata.ownerReferences";
 impl Default for Cached {
     fn default() -> Self {
         let owner = |object: &Object| object.meta().controller().map(|owner| owner.uid.clone());
-        let by_owner = Index { name: BY_OWNER, of: Box::new(owner), keys: BTreeMap::new() };
-        Cached { objects: BTreeMap::new(), seen: 0, indexes: vec![by_owner] }
+        let by_owner = Index { name: BY_OWNER, of: Box::new(owner), keys: Keyed::default() };
+        Cached { objects: IndexMap::default(), seen: 0, indexes: vec![by_owner] }
     }
 }
 
 impl Index {
-    fn take_in(&mut self, key: &ObjectKey, object: &Object) {
-        if let Some(value) = (self.of)(object) {
-            self.keys.entry(value).or_default().insert(key.clone());
+    /// Takes over that `new` is in the place of `old`.
+    fn follow(&mut self, key: &ObjectKey, old: Option<&Object>, new: Option<&Object>) {
+        let (old, new) = (old.and_then(&self.of), new.and_then(&self.of));
+        if old == new {
+            return;
         }
-    }
-
-    fn take_out(&mut self, key: &ObjectKey, object: &Object) {
-        let Some(value) = (self.of)(object) else { return };
-        if let Some(keys) = self.keys.get_mut(&value) {
-            keys.remove(key);
+        if let Some(value) = old
+            && let Some(keys) = self.keys.get_mut(&value)
+        {
+            keys.retain(|other| other != key);
             if keys.is_empty() {
                 self.keys.remove(&value);
             }
+        }
+        if let Some(value) = new {
+            self.keys.or_default(value).push(key.clone());
         }
     }
 }
 
 impl Cached {
-    fn put(&mut self, object: Object) -> Option<Object> {
+    fn put(&mut self, key: &ObjectKey, object: Object) -> Option<Object> {
         self.seen += 1;
-        let key = object.key();
-        let old = match self.objects.get_mut(&key) {
+        let old = match self.objects.get_mut(key) {
+            // What is there when a process starts is listed first, and then it is news.
+            Some((_, old)) if old.is(&object) => return Some(object),
             Some((_, old)) => Some(std::mem::replace(old, object.clone())),
             None => {
                 self.objects.insert(key.clone(), (self.seen, object.clone()));
@@ -73,29 +79,27 @@ impl Cached {
             }
         };
         for index in &mut self.indexes {
-            if let Some(old) = &old {
-                index.take_out(&key, old);
-            }
-            index.take_in(&key, &object);
+            index.follow(key, old.as_ref(), Some(&object));
         }
         old
     }
 
     fn remove(&mut self, key: &ObjectKey) -> Option<Object> {
-        let (_, old) = self.objects.remove(key)?;
+        let (_, old) = self.objects.swap_remove(key)?;
         for index in &mut self.indexes {
-            index.take_out(key, &old);
+            index.follow(key, Some(&old), None);
         }
         Some(old)
     }
 
     /// The objects with this value in this index, in the order of first sight.
-    fn indexed(&self, name: &str, value: &str) -> Vec<&Object> {
+    fn indexed(&self, name: &str, value: &str) -> Vec<(&ObjectKey, &Object)> {
         let keys =
             self.indexes.iter().find(|index| index.name == name).and_then(|index| index.keys.get(value));
-        let mut found: Vec<_> = keys.into_iter().flatten().filter_map(|key| self.objects.get(key)).collect();
-        found.sort_by_key(|(seen, _)| *seen);
-        found.into_iter().map(|(_, object)| object).collect()
+        let mut found: Vec<_> =
+            keys.into_iter().flatten().filter_map(|key| Some((key, self.objects.get(key)?))).collect();
+        found.sort_by_key(|(_, (seen, _))| *seen);
+        found.into_iter().map(|(key, (_, object))| (key, object)).collect()
     }
 }
 
@@ -174,6 +178,15 @@ impl<R: Resource> Lister<R> {
         found.into_iter().map(|(_, o)| o).collect()
     }
 
+    /// The keys of the cached objects that pass `filter`, in the same order.
+    pub(crate) fn keys(&self, filter: impl Fn(&R) -> bool) -> Vec<ObjectKey> {
+        let cache = lock(&self.cache);
+        let passing = cache.objects.iter().filter(|(_, (_, o))| R::from_object(o).is_some_and(|o| filter(o)));
+        let mut found: Vec<_> = passing.map(|(key, (n, _))| (*n, key.clone())).collect();
+        found.sort_unstable();
+        found.into_iter().map(|(_, key)| key).collect()
+    }
+
     /// The cached objects that `owner` (a uid) controls in `namespace`.
     pub fn owned_by(&self, namespace: &str, owner: &str) -> Vec<Arc<R>> {
         let mut owned = self.indexed(BY_OWNER, owner);
@@ -189,16 +202,23 @@ impl<R: Resource> Lister<R> {
             return;
         }
         let of = Box::new(move |object: &Object| of(R::from_object(object)?));
-        let mut index = Index { name, of, keys: BTreeMap::new() };
+        let mut index = Index { name, of, keys: Keyed::default() };
         for (key, (_, object)) in &cache.objects {
-            index.take_in(key, object);
+            index.follow(key, None, Some(object));
         }
         cache.indexes.push(index);
     }
 
     /// The cached objects with this value in the index of this name, in the order in which the cache first saw them.
     pub fn indexed(&self, name: &str, value: &str) -> Vec<Arc<R>> {
-        lock(&self.cache).indexed(name, value).into_iter().filter_map(R::from_object).cloned().collect()
+        let cache = lock(&self.cache);
+        let found = cache.indexed(name, value).into_iter();
+        found.filter_map(|(_, object)| R::from_object(object)).cloned().collect()
+    }
+
+    /// Their keys.
+    pub(crate) fn indexed_keys(&self, name: &str, value: &str) -> Vec<ObjectKey> {
+        lock(&self.cache).indexed(name, value).into_iter().map(|(key, _)| key.clone()).collect()
     }
 }
 
@@ -242,7 +262,7 @@ impl Informers {
             let watch = self.store.watch(kind);
             if let Some(cache) = self.caches.get(&kind) {
                 for object in self.store.list(kind) {
-                    lock(cache).put(object);
+                    lock(cache).put(&object.key(), object);
                 }
                 self.follow(kind, cache.clone(), watch, handlers);
             }
@@ -264,15 +284,14 @@ impl Informers {
             while let Some(change) = watch.next().await {
                 let lag = timing.lister_lag(&change);
                 world.sleep_until(change.at + lag).await;
-                let key = change.object.key();
                 let old = match change.type_ {
-                    ChangeType::Deleted => lock(&cache).remove(&key),
-                    _ => lock(&cache).put(change.object.clone()),
+                    ChangeType::Deleted => lock(&cache).remove(&change.key),
+                    _ => lock(&cache).put(&change.key, change.object.clone()),
                 };
                 if let (ChangeType::Deleted, Some(leaver)) = (change.type_, &leaver) {
                     leaver(&change.object);
                 }
-                let notice = Notice { change, old };
+                let notice = Arc::new(Notice { change, old });
                 // Without a handler there is nobody to tell.
                 outlets.retain(|outlet| outlet.send(notice.clone()).is_ok());
             }
@@ -286,7 +305,7 @@ async fn deliver(
     timing: Arc<dyn Timing>,
     controller: String,
     handler: Handler,
-    mut notices: mpsc::UnboundedReceiver<Notice>,
+    mut notices: mpsc::UnboundedReceiver<Arc<Notice>>,
 ) {
     let mut last = Instant::default();
     while let Some(notice) = notices.recv().await {
@@ -329,7 +348,7 @@ mod tests {
                 }
                 let object = secret(name, owner);
                 if put {
-                    lock(&cache).put(object);
+                    lock(&cache).put(&object.key(), object);
                 } else {
                     lock(&cache).remove(&object.key());
                 }

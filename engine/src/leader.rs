@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use world::{Instant, Timestamp, World};
 
-use crate::api::{Lease, LeaseSpec, MicroTime, ObjectKey};
+use crate::api::{Lease, LeaseSpec, MicroTime, ObjectKey, ObjectMeta};
 use crate::client::Client;
 use crate::compat::LeaderElection;
 use crate::log::{Logger, catalogue as msg};
@@ -170,9 +170,8 @@ impl Elector {
         let written = match (decision, stored) {
             (Decision::Wait, _) => return Ok(false),
             (_, None) => {
-                let mut lease = Lease { spec: record, ..Lease::default() };
-                (lease.metadata.namespace, lease.metadata.name) = (key.namespace, key.name);
-                self.client.create(lease).await?
+                let metadata = ObjectMeta::named(&key);
+                self.client.create(Lease { metadata, spec: record }).await?
             }
             // Guarded by the version that was read: of two who take it one loses.
             (_, Some(lease)) => self.client.update(Lease { spec: record, ..lease }).await?,

@@ -28,11 +28,13 @@ pub mod client;
 pub mod compat;
 pub mod conditions;
 pub mod controller;
+mod controllers;
 pub mod describe;
 mod engine;
 pub mod host;
 pub mod informer;
 mod issuers;
+mod keyed;
 pub mod leader;
 mod legacy;
 pub mod log;
@@ -55,5 +57,6 @@ pub mod schedule {
     pub use crate::certificates::trigger::held_until;
 }
 pub use challenges::dns01;
+pub use controllers::{Controllers, UnknownController};
 pub use engine::{EngineConfig, start};
 pub use shims::ShimConfig;

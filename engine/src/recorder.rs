@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use tokio::sync::mpsc;
 use world::World;
 
-use crate::api::{Event, EventSource, InvolvedObject, ObjectKey, Resource, Time};
+use crate::api::{Event, EventSource, InvolvedObject, Resource, Time};
 use crate::client::Client;
 use crate::compat::EventComponent;
 use crate::store::ApiError;
@@ -109,7 +109,7 @@ impl Recorder {
         // client-go: the object's name and the time in hexadecimal.
         let unique = now.unix_nanos() + self.count.fetch_add(1, Ordering::Relaxed);
         event.metadata.name = format!("{}.{unique:x}", meta.name);
-        event.metadata.namespace = ObjectKey::of(meta).namespace;
+        event.metadata.namespace = meta.namespace.clone();
         if event.metadata.namespace.is_empty() {
             event.metadata.namespace = "default".to_owned();
         }

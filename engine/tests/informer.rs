@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use engine::api::{Certificate, Kind, Object, ObjectKey, Secret};
+use engine::api::{Certificate, Kind, Object, ObjectKey, ObjectMeta, Secret};
 use engine::client::{Call, CallTiming, Client, NoDelay, Timing};
 use engine::compat::{Backoff, V1_7};
 use engine::informer::Informers;
@@ -32,8 +32,7 @@ fn key() -> ObjectKey {
 }
 
 fn certificate(secret: &str) -> Certificate {
-    let mut c = Certificate::default();
-    (c.metadata.namespace, c.metadata.name) = (key().namespace, key().name);
+    let mut c = Certificate { metadata: ObjectMeta::named(&key()), ..Certificate::default() };
     c.spec.secret_name = secret.into();
     c
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::api::{Certificate, Pod};
+use engine::api::{Certificate, ObjectKey, Pod};
 use engine::compat::{Compat, LogFormat, V1_7, V1_16, V1_21};
 use engine::log::{Logger, Memory, catalogue as msg, render};
 use tracing_test::traced_test;
@@ -121,8 +121,14 @@ fn some_of_each(log: Logger) {
     one.with_name("acceptChallenge").error(&msg::WAIT_AUTHORIZATION_FAILED, Some("two\nlines"), &[]);
     one.error(&msg::PROPAGATION_CHECK_FAILED, Some("wrong status code '404', expected '200'"), &[]);
     challenges.error(&msg::CHALLENGE_GONE, Some("not found"), &[]);
-    challenges.for_key("ns/ch").error(&msg::REQUEUE_ERROR, Some("context deadline exceeded"), &[]);
-    challenges.for_key("ns/ch").info(&msg::REQUEUE_CONFLICT, &[("error", "modified".into())]);
+    challenges.for_key(&ObjectKey::new("ns", "ch")).error(
+        &msg::REQUEUE_ERROR,
+        Some("context deadline exceeded"),
+        &[],
+    );
+    challenges
+        .for_key(&ObjectKey::new("ns", "ch"))
+        .info(&msg::REQUEUE_CONFLICT, &[("error", "modified".into())]);
     let orders = log.for_controller("orders").with_resource(&certificate);
     orders.error(&msg::ORDER_STATUS_WRITE_FAILED, None, &[("violations", vec!["spec.dnsNames"].into())]);
     log.unhandled(&msg::INGRESS_GONE, "ingress 'ns/web' in work queue no longer exists".into());

@@ -358,7 +358,7 @@ fn an_object_with_finalizers_goes_when_the_last_one_does() {
         assert_eq!(store.delete(KIND, &key(1)).unwrap(), marked, "the second deletion changes nothing");
         let name_is_taken = store.create(certificate(1, 0, true).into()).unwrap_err();
         assert!(matches!(name_is_taken, ApiError::AlreadyExists { .. }));
-        let gone = store.update(marked.with_meta(|m| m.finalizers.clear())).unwrap();
+        let gone = store.update(marked.clone().with_meta(|m| m.finalizers.clear())).unwrap();
         assert!(gone.meta().resource_version > marked.meta().resource_version);
         assert_eq!(store.get(KIND, &key(1)), None);
         let anew = store.create(certificate(1, 0, false).into()).unwrap();
@@ -370,7 +370,7 @@ fn an_object_with_finalizers_goes_when_the_last_one_does() {
 fn generation_counts_changes_of_the_specification_alone() {
     in_store(|store| {
         let created = store.create(certificate(1, 0, false).into()).unwrap();
-        let labelled = created.with_meta(|m| drop(m.labels.insert("a".into(), "b".into())));
+        let labelled = created.clone().with_meta(|m| drop(m.labels.insert("a".into(), "b".into())));
         let labelled = store.update(labelled).unwrap();
         assert_eq!((created.meta().generation, labelled.meta().generation), (1, 1));
         let mut changed = labelled.get::<Certificate>().unwrap().as_ref().clone();

@@ -128,7 +128,7 @@ fn copy(object: &Object, n: usize) -> Object {
     let (first, own) = ("c000000", format!("c{n:06}"));
     let renamed = |text: &mut String| *text = text.replace(first, &own);
     let numbered = |uid: &mut String| uid.push_str(&format!("-{n}"));
-    let object = object.with_meta(|meta| {
+    let object = object.clone().with_meta(|meta| {
         renamed(&mut meta.name);
         numbered(&mut meta.uid);
         for owner in &mut meta.owner_references {

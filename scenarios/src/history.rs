@@ -119,7 +119,7 @@ impl Stored {
     /// # Errors
     /// [`NotThere`].
     pub fn find(&self, kind: Kind, namespace: Option<&str>, name: &str) -> Result<&Object, NotThere> {
-        let fits = |key: &ObjectKey| key.name == name && namespace.is_none_or(|n| key.namespace == n);
+        let fits = |key: &ObjectKey| key.name() == name && namespace.is_none_or(|n| key.namespace() == n);
         let found: Vec<_> =
             self.objects.iter().filter(|((k, key), _)| *k == kind && fits(key)).map(|(_, o)| o).collect();
         match found.as_slice() {

@@ -240,7 +240,7 @@ fn nothing_left(evidence: &Evidence) -> Option<String> {
     for (_, change) in evidence.history.changes() {
         let (kind, key) = (change.object.kind(), change.object.key());
         let solvers = [Kind::Pod, Kind::Service, Kind::Ingress, Kind::HTTPRoute];
-        let is_solver = solvers.contains(&kind) && key.name.starts_with("cm-acme-http-solver-");
+        let is_solver = solvers.contains(&kind) && key.name().starts_with("cm-acme-http-solver-");
         if is_solver || kind == Kind::Challenge {
             left.insert((kind, key), change.type_ != ChangeType::Deleted);
         }

@@ -3,10 +3,11 @@
 //!
 //! `cargo run --release -p benches --bin engine-cost` prints a table in Markdown.
 
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
+use benches::cluster::{self, Cluster};
 use clap::Parser;
-use engine::api::{Kind, Object};
+use engine::api::PrivateKeyAlgorithm;
 use scenarios::fleet;
 use scenarios::runner::{Options, RunError, Whole, run_whole};
 use scenarios::script::Loaded;
@@ -18,15 +19,43 @@ use load::{ProcessError, Usage};
 #[derive(Parser)]
 #[command(version, about)]
 struct Args {
-    /// Certificates that are issued.
+    /// Certificates that are issued; 0 for none.
     #[arg(long, default_value_t = 500, value_name = "N")]
     issue: usize,
     /// How many ready Certificates a starting process finds (repeatable).
     #[arg(long, default_values_t = [1_000, 100_000], value_name = "N")]
     ready: Vec<usize>,
-    /// The release.
+    /// Which keys they have (repeatable).
+    #[arg(long, value_enum, default_values_t = [Keys::Rsa2048, Keys::P256])]
+    keys: Vec<Keys>,
+    /// The release of what is issued; what is ready is looked at by 1.21.
     #[arg(long, default_value = "v1_21", value_name = "NAME")]
     compat: String,
+}
+
+/// What keys Certificates have.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Keys {
+    #[value(name = "rsa-2048")]
+    Rsa2048,
+    #[value(name = "p-256")]
+    P256,
+}
+
+impl Keys {
+    fn name(self) -> &'static str {
+        match self {
+            Keys::Rsa2048 => "rsa-2048",
+            Keys::P256 => "p-256",
+        }
+    }
+
+    fn algorithm(self) -> PrivateKeyAlgorithm {
+        match self {
+            Keys::Rsa2048 => PrivateKeyAlgorithm::Rsa,
+            Keys::P256 => PrivateKeyAlgorithm::Ecdsa,
+        }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -36,7 +65,11 @@ enum CostError {
     #[error(transparent)]
     Manifest(#[from] engine::manifest::ManifestError),
     #[error(transparent)]
+    Stopped(#[from] Box<world::sim::Stopped>),
+    #[error(transparent)]
     Process(#[from] ProcessError),
+    #[error("a process for one measurement: {0}")]
+    Child(#[from] std::io::Error),
     #[error("{0}")]
     Outcome(String),
 }
@@ -82,10 +115,17 @@ const UNLIMITED: &[&str] = &[
 fn measure(args: &Args) -> Result<String, CostError> {
     let mut table = String::from("| what | figure |\n|---|---|\n");
     let mut row = |what: &str, figure: String| table.push_str(&format!("| {what} | {figure} |\n"));
-    issuances(args, &mut row)?;
-    let one = run(&fleet::new(1)?, args, &["until=2026-01-05T08:05:00Z"])?;
-    for n in &args.ready {
-        start(args, &one.objects, *n, &mut row)?;
+    if args.issue > 0 {
+        issuances(args, &mut row)?;
+    }
+    if let ([n], [keys]) = (args.ready.as_slice(), args.keys.as_slice()) {
+        start(*n, *keys, &mut row)?;
+        return Ok(table);
+    }
+    for keys in &args.keys {
+        for n in &args.ready {
+            table.push_str(&apart(*n, *keys)?);
+        }
     }
     Ok(table)
 }
@@ -115,29 +155,35 @@ fn issuances(args: &Args, row: &mut impl FnMut(&str, String)) -> Result<(), Cost
     Ok(())
 }
 
-/// A process starts and finds `n` Certificates ready, with their Secrets, requests and Orders.
-fn start(
-    args: &Args,
-    ended: &[Object],
-    n: usize,
-    row: &mut impl FnMut(&str, String),
-) -> Result<(), CostError> {
-    let mut loaded = fleet::new(0)?;
-    loaded.objects = fleet::multiply(ended, n);
-    loaded.objects.retain(|object| object.kind() != Kind::Event);
-    let before = Usage::own()?;
-    let watch = Stopwatch::start();
-    // The world begins when the one Certificate had been issued.
-    let whole = run(&loaded, args, &["clock.start=2026-01-05T08:10:00Z", "until=2026-01-05T08:11:00Z"])?;
-    let wall = watch.elapsed().as_secs_f64();
-    let after = Usage::own()?;
-    let ready = fleet::ready(&whole.objects).len();
-    let writes: u64 = whole.record.counts.api_calls.values().sum();
-    if ready != n || writes > 1 {
-        return Err(CostError::Outcome(format!("{ready} of {n} are ready after {writes} API calls")));
+/// The rows of one start, by a process of its own: what the allocator has from another start would count as memory that this
+/// one did not need.
+fn apart(n: usize, keys: Keys) -> Result<String, CostError> {
+    let mut child = Command::new(std::env::current_exe()?);
+    child.args(["--issue", "0", "--ready", &n.to_string(), "--keys", keys.name()]);
+    let output = child.output()?;
+    if !output.status.success() {
+        return Err(CostError::Outcome(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
     }
-    let kib = (after.resident_kib as f64 - before.resident_kib as f64) / n as f64;
-    row(&format!("start with {n} ready Certificates, seconds"), format!("{wall:.2}"));
-    row(&format!("memory per ready Certificate at {n}, KiB"), format!("{kib:.1}"));
+    let text = String::from_utf8_lossy(&output.stdout);
+    Ok(text.lines().skip(2).map(|line| format!("{line}\n")).collect())
+}
+
+/// A process starts and finds `n` Certificates ready, with their Secrets, requests and Orders.
+fn start(n: usize, keys: Keys, row: &mut impl FnMut(&str, String)) -> Result<(), CostError> {
+    let issued = cluster::issued(keys.algorithm()).map_err(CostError::Outcome)?;
+    let before = Usage::own()?;
+    let objects = cluster::ready(&issued, n);
+    let ran = world::sim::run(cluster::config(), |world| async move {
+        let (cluster, started) = Cluster::start(&world, objects).await?;
+        drop(cluster);
+        Ok(started)
+    })?;
+    let started = ran.value.map_err(CostError::Outcome)?;
+    let what = format!("{n} ready Certificates with {} keys", keys.name());
+    row(&format!("start with {what}, seconds"), format!("{:.2}", started.spent.as_secs_f64()));
+    let kib = |from: &Usage, to: &Usage| (to.resident_kib as f64 - from.resident_kib as f64) / n as f64;
+    let (server, engine) = (kib(&before, &started.filled), kib(&started.filled, &started.up));
+    row(&format!("memory of the API server for each of {what}, KiB"), format!("{server:.1}"));
+    row(&format!("memory of the engine for each of {what}, KiB"), format!("{engine:.1}"));
     Ok(())
 }

@@ -1,7 +1,5 @@
 //! Who set which fields by server-side apply: `metadata.managedFields`.
 
-use std::collections::BTreeSet;
-
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -48,17 +46,19 @@ impl ManagedFieldsEntry {
     }
 
     /// The names of the fields below `path`.
-    pub fn names(&self, path: &[&str]) -> BTreeSet<String> {
-        let mut at = self.fields_v1.value();
+    pub fn names(&self, path: &[&str]) -> impl Iterator<Item = &str> {
+        let mut at = self.fields_v1.value().as_object();
         for step in path {
-            match at.get(format!("f:{step}")) {
-                Some(next) => at = next,
-                None => return BTreeSet::new(),
-            }
+            let below = |(key, next): (&'_ String, _)| (field(key)? == *step).then_some(next);
+            at = at.and_then(|fields| fields.iter().find_map(below)).and_then(Value::as_object);
         }
-        let keys = at.as_object().into_iter().flat_map(|fields| fields.keys());
-        keys.filter_map(|key| key.strip_prefix("f:")).map(str::to_owned).collect()
+        at.into_iter().flat_map(|fields| fields.keys()).filter_map(|key| field(key))
     }
+}
+
+/// The name in a key of the tree, if it is one of a field.
+fn field(key: &str) -> Option<&str> {
+    key.strip_prefix("f:")
 }
 
 #[cfg(test)]
@@ -70,8 +70,9 @@ mod tests {
         let json = r#"{"manager":"m","operation":"Apply","apiVersion":"v1","time":"2022-05-07T12:40:38Z",
             "fieldsType":"FieldsV1","fieldsV1":{"f:metadata":{"f:labels":{".":{},"f:a/b":{}}}}}"#;
         let entry: ManagedFieldsEntry = serde_json::from_str(json).unwrap();
-        assert_eq!(entry.names(&["metadata", "labels"]), BTreeSet::from(["a/b".to_owned()]));
-        assert!(entry.names(&["metadata", "annotations"]).is_empty());
+        assert!(entry.names(&["metadata", "labels"]).eq(["a/b"]));
+        assert!(entry.names(&["metadata"]).eq(["labels"]));
+        assert_eq!(entry.names(&["metadata", "annotations"]).count(), 0);
         let again: ManagedFieldsEntry =
             serde_json::from_value(serde_json::to_value(&entry).unwrap()).unwrap();
         assert_eq!(again, entry);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::ObjectKey;
 use super::managed::ManagedFieldsEntry;
 use super::scalar::{Ignored, Time, resource_version};
 use super::serial::omit;
@@ -146,6 +147,15 @@ impl ObjectReference {
 }
 
 impl ObjectMeta {
+    /// Of an object with this key, and nothing more.
+    pub fn named(key: &ObjectKey) -> Self {
+        ObjectMeta {
+            namespace: key.namespace().to_owned(),
+            name: key.name().to_owned(),
+            ..ObjectMeta::default()
+        }
+    }
+
     /// The owner that manages this object.
     pub fn controller(&self) -> Option<&OwnerReference> {
         self.owner_references.iter().find(|owner| owner.controller == Some(true))

@@ -1,6 +1,8 @@
 //! The kinds, and an object of any kind.
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -39,35 +41,96 @@ pub trait Resource: Clone + PartialEq + Serialize + DeserializeOwned + Send + Sy
     }
 }
 
-/// Namespace and name of an object.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+/// Namespace and name of an object; cheap to clone. Ordered by namespace, then by name.
+#[derive(Clone, Eq)]
 pub struct ObjectKey {
-    /// The namespace, empty for cluster-scoped kinds.
-    pub namespace: String,
-    /// The name.
-    pub name: String,
+    /// `namespace/name`, or `name` alone, as in work queues and logs.
+    text: Arc<str>,
+    /// Where the name begins.
+    name_at: u32,
+    /// A hash of the text: maps that grow do not read all the texts again.
+    hash: u32,
 }
 
 impl ObjectKey {
-    /// From its parts.
-    pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
-        ObjectKey { namespace: namespace.into(), name: name.into() }
+    /// From its parts; the namespace is empty for cluster-scoped kinds.
+    pub fn new(namespace: impl AsRef<str>, name: impl AsRef<str>) -> Self {
+        let (namespace, name) = (namespace.as_ref(), name.as_ref());
+        let (text, name_at): (Arc<str>, _) = match namespace.len() {
+            0 => (name.into(), 0),
+            length => ([namespace, "/", name].concat().into(), length + 1),
+        };
+        let mut hasher = DefaultHasher::new();
+        text.hash(&mut hasher);
+        ObjectKey { text, name_at: name_at as u32, hash: hasher.finish() as u32 }
     }
 
     /// The key of the object with this metadata.
     pub fn of(meta: &ObjectMeta) -> Self {
-        ObjectKey::new(meta.namespace.as_str(), meta.name.as_str())
+        ObjectKey::new(&meta.namespace, &meta.name)
+    }
+
+    /// The namespace, empty for cluster-scoped kinds.
+    pub fn namespace(&self) -> &str {
+        &self.text[..self.name_at.saturating_sub(1) as usize]
+    }
+
+    /// The name.
+    pub fn name(&self) -> &str {
+        &self.text[self.name_at as usize..]
+    }
+
+    /// `namespace/name`, or `name` alone.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+impl Default for ObjectKey {
+    fn default() -> Self {
+        ObjectKey::new("", "")
+    }
+}
+
+impl PartialEq for ObjectKey {
+    fn eq(&self, other: &Self) -> bool {
+        let alike = || (self.hash, self.name_at) == (other.hash, other.name_at) && self.text == other.text;
+        Arc::ptr_eq(&self.text, &other.text) || alike()
+    }
+}
+
+impl Hash for ObjectKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.hash.hash(state);
+    }
+}
+
+impl Ord for ObjectKey {
+    fn cmp(&self, other: &Self) -> Ordering {
+        if self.name_at == other.name_at {
+            // With namespaces of one length the slashes are in one place.
+            return self.text.cmp(&other.text);
+        }
+        (self.namespace(), self.name()).cmp(&(other.namespace(), other.name()))
+    }
+}
+
+impl PartialOrd for ObjectKey {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
 /// `namespace/name`, or `name` alone, as in work queues and logs.
 impl fmt::Display for ObjectKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.namespace.is_empty() {
-            f.write_str(&self.name)
-        } else {
-            write!(f, "{}/{}", self.namespace, self.name)
-        }
+        f.pad(&self.text)
+    }
+}
+
+impl fmt::Debug for ObjectKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ObjectKey({:?})", self.as_str())
     }
 }
 
@@ -161,17 +224,24 @@ macro_rules! kinds {
                 match self { $( Object::$kind(_) => Kind::$kind, )+ }
             }
 
+            /// Whether both are one object in memory, not only alike.
+            pub(crate) fn is(&self, other: &Object) -> bool {
+                match (self, other) {
+                    $( (Object::$kind(one), Object::$kind(other)) => Arc::ptr_eq(one, other), )+
+                    _ => false,
+                }
+            }
+
             /// Its metadata.
             pub fn meta(&self) -> &ObjectMeta {
                 match self { $( Object::$kind(object) => &object.metadata, )+ }
             }
 
-            /// The object with other metadata.
+            /// The object with other metadata. Like the other two, it is copied only if somebody else has it, too.
             #[must_use]
-            pub fn with_meta(&self, change: impl FnOnce(&mut ObjectMeta)) -> Object {
+            pub fn with_meta(self, change: impl FnOnce(&mut ObjectMeta)) -> Object {
                 match self {
-                    $( Object::$kind(object) => {
-                        let mut object = object.clone();
+                    $( Object::$kind(mut object) => {
                         change(&mut Arc::make_mut(&mut object).metadata);
                         Object::$kind(object)
                     } )+
@@ -181,25 +251,23 @@ macro_rules! kinds {
             /// The object with the status of another one. Without a status subresource, or when the other is
             /// of another kind, it stays as it is.
             #[must_use]
-            pub fn with_status_of(&self, other: &Object) -> Object {
+            pub fn with_status_of(self, other: &Object) -> Object {
                 match (self, other) {
-                    $( (Object::$kind(object), Object::$kind(other)) => {
-                        let mut object = object.clone();
+                    $( (Object::$kind(mut object), Object::$kind(other)) => {
                         if is!($status, status) {
                             Arc::make_mut(&mut object).copy_status_from(other);
                         }
                         Object::$kind(object)
                     } )+
-                    _ => self.clone(),
+                    (object, _) => object,
                 }
             }
 
             /// The object as it is before anybody wrote its status; without a status subresource, as it is.
             #[must_use]
-            pub fn without_status(&self) -> Object {
+            pub fn without_status(self) -> Object {
                 match self {
-                    $( Object::$kind(object) => {
-                        let mut object = object.clone();
+                    $( Object::$kind(mut object) => {
                         if is!($status, status) {
                             Arc::make_mut(&mut object).copy_status_from(&$kind::default());
                         }
@@ -370,6 +438,15 @@ mod tests {
     }
 
     #[test]
+    fn keys_are_ordered_by_namespace_and_then_by_name() {
+        let parts = [("", "b"), ("a", "c"), ("a", "d"), ("a-b", "a"), ("b", ""), ("b", "a")];
+        let keys = parts.map(|(namespace, name)| ObjectKey::new(namespace, name));
+        assert!(keys.is_sorted(), "{keys:?}");
+        assert_eq!(keys.each_ref().map(|key| (key.namespace(), key.name())), parts);
+        assert_eq!(keys.map(|key| key.to_string()), ["b", "a/c", "a/d", "a-b/a", "b/", "b/a"]);
+    }
+
+    #[test]
     fn json_starts_with_version_and_kind_and_leaves_empty_fields_out() {
         let mut certificate = Certificate::default();
         certificate.metadata.name = "a".into();
@@ -392,9 +469,9 @@ mod tests {
         let old = Object::from(Certificate::default());
         let status = CertificateStatus { revision: Some(3), ..CertificateStatus::default() };
         let new = Object::from(Certificate { status, ..Certificate::default() });
-        assert_eq!(old.with_status_of(&new), new);
-        assert_eq!(old.with_status_of(&Object::from(Secret::default())), old);
-        let named = old.with_meta(|meta| meta.name = "b".into());
+        assert_eq!(old.clone().with_status_of(&new), new);
+        assert_eq!(old.clone().with_status_of(&Object::from(Secret::default())), old);
+        let named = old.clone().with_meta(|meta| meta.name = "b".into());
         assert_eq!((named.key().to_string().as_str(), old.meta().name.as_str()), ("b", ""));
         assert_eq!(named.get::<Certificate>().unwrap().metadata.name, "b");
         assert!(named.get::<Secret>().is_none());

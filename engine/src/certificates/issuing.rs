@@ -13,7 +13,7 @@ use super::{
     watch_target_secrets,
 };
 use crate::api::{
-    Certificate, CertificateRequest, Condition, ConditionStatus, Kind, ObjectKey, Resource as _, Secret, Time,
+    Certificate, CertificateRequest, Condition, ConditionStatus, Kind, ObjectKey, Secret, Time,
 };
 use crate::compat::{Compat, SecretCare};
 use crate::conditions::{self, condition, is_true, put, remove, transition};
@@ -21,7 +21,7 @@ use crate::controller::{self, Context, Reconcile, SyncError, SyncResult};
 use crate::log::{Logger, catalogue as msg};
 use crate::pki;
 
-const NAME: &str = "certificates-issuing";
+pub(super) const NAME: &str = "certificates-issuing";
 
 struct Issuing {
     context: Context,
@@ -104,13 +104,18 @@ impl Issuing {
     async fn reconcile(&self, key: &ObjectKey) -> SyncResult {
         let Some(certificate) = self.caches.certificate(key) else { return Ok(()) };
         if !is_true(certificate.as_ref(), CONDITION_ISSUING) {
-            return self.keep(&certificate).await;
+            return self.keep(key, &certificate).await;
         }
+        // On the heap, where it is needed: most Certificates are not being issued.
+        Box::pin(self.proceed(key, &certificate)).await
+    }
+
+    /// Takes an issuance a step further.
+    async fn proceed(&self, key: &ObjectKey, certificate: &Certificate) -> SyncResult {
         let compat = &self.context.compat;
-        let log = self.context.log.with_value("key", certificate.key().to_string());
-        let log = log.with_resource(certificate.as_ref());
-        let Some((secret, private_key)) = self.fitting_key(&log, &certificate) else { return Ok(()) };
-        let requests = requests_of(&self.caches.requests, &certificate, next_revision(&certificate));
+        let log = self.context.log.with_key(key).with_resource(certificate);
+        let Some((secret, private_key)) = self.fitting_key(&log, certificate) else { return Ok(()) };
+        let requests = requests_of(&self.caches.requests, certificate, next_revision(certificate));
         let [request] = requests.as_slice() else { return Ok(()) };
         let asked = self.caches.readings.request(request);
         let csr = asked.as_ref().as_ref().map_err(SyncError::other)?;
@@ -119,7 +124,7 @@ impl Issuing {
             return Ok(());
         }
         let log = log.with_resource(request.as_ref());
-        let outcome = outcome(request, &certificate, compat);
+        let outcome = outcome(request, certificate, compat);
         let counts = matches!(outcome, Outcome::Issued | Outcome::Pending);
         if counts && csr.public_key != *private_key.public() {
             let log = log.with_resource(secret.as_ref());
@@ -128,17 +133,15 @@ impl Issuing {
         }
         match outcome {
             Outcome::Untouched => Ok(()),
-            Outcome::Pending => self.issue_temporary(&certificate, &private_key).await,
+            Outcome::Pending => self.issue_temporary(certificate, &private_key).await,
             Outcome::FailedEarlier => {
                 log.info(&msg::FAILED_REQUEST_FROM_PREVIOUS_ISSUANCE, &[]);
                 Ok(())
             }
-            Outcome::Failed { reason, message } => self.fail(&certificate, &reason, &message).await,
+            Outcome::Failed { reason, message } => self.fail(certificate, &reason, &message).await,
             Outcome::Issued => match unusable(request, &private_key, self.context.world.now()) {
-                None => self.issue(&certificate, request, &private_key).await,
-                Some(why) if compat.checks_issued => {
-                    self.fail(&certificate, "InvalidCertificate", &why).await
-                }
+                None => self.issue(certificate, request, &private_key).await,
+                Some(why) if compat.checks_issued => self.fail(certificate, "InvalidCertificate", &why).await,
                 // A good pair is never replaced by a bad one, in no release.
                 Some(why) => Err(SyncError::Other(why)),
             },
@@ -252,11 +255,13 @@ impl Issuing {
     }
 
     /// What the specification asks of the Secret is kept true after the issuance, too.
-    async fn keep(&self, certificate: &Certificate) -> SyncResult {
+    async fn keep(&self, key: &ObjectKey, certificate: &Certificate) -> SyncResult {
         let Some(secret) = target_secret(&self.caches.secrets, certificate) else { return Ok(()) };
         let compat = &self.context.compat;
-        let log = self.context.log.with_value("key", certificate.key().to_string());
-        let log = log.with_resource(certificate).with_value("secret", secret.metadata.name.clone());
+        let log = || {
+            let log = self.context.log.with_key(key).with_resource(certificate);
+            log.with_value("secret", secret.metadata.name.clone())
+        };
         match upkeep::judge(
             certificate,
             &secret,
@@ -266,15 +271,15 @@ impl Issuing {
         ) {
             Upkeep::Nothing => return Ok(()),
             Upkeep::Unreadable(why) => {
-                log.error(&msg::SECRET_NOT_COMPARABLE, Some(&why), &[]);
+                log().error(&msg::SECRET_NOT_COMPARABLE, Some(&why), &[]);
                 return Ok(());
             }
             Upkeep::Apply(why) => match compat.secret_care {
-                SecretCare::Template => log.info(&msg::SECRET_TEMPLATE_APPLIED, &[]),
-                SecretCare::Everything => log.info(&msg::SECRET_DATA_APPLIED, &[("message", why.into())]),
+                SecretCare::Template => log().info(&msg::SECRET_TEMPLATE_APPLIED, &[]),
+                SecretCare::Everything => log().info(&msg::SECRET_DATA_APPLIED, &[("message", why.into())]),
             },
         }
-        self.write_secret(certificate, &SecretData::stored(&secret)).await
+        Box::pin(self.write_secret(certificate, &SecretData::stored(&secret))).await
     }
 }
 

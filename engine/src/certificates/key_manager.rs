@@ -17,7 +17,7 @@ use crate::pki;
 use crate::store::ApiError;
 use crate::work::place;
 
-const NAME: &str = "certificates-key-manager";
+pub(super) const NAME: &str = "certificates-key-manager";
 
 struct KeyManager {
     context: Context,
@@ -64,7 +64,7 @@ fn decide(certificate: &Certificate, owned: &[Arc<Secret>], compat: &Compat) -> 
             return Decision::Create;
         }
         let kept = named.filter(|_| compat.live_next_key);
-        return Decision::Delete(keys().into_iter().filter(|key| Some(key.name.as_str()) != kept).collect());
+        return Decision::Delete(keys().into_iter().filter(|key| Some(key.name()) != kept).collect());
     };
     match named {
         None => return Decision::Adopt(secret.metadata.name.clone()),
@@ -236,7 +236,7 @@ impl Reconcile for KeyManager {
             Decision::Adopt(name) => self.write_name(&certificate, Some(&name)).await,
             Decision::Delete(keys) => self.delete(&keys).await,
             Decision::DeleteUnreadable { delete, error } => {
-                let log = self.context.log.with_value("key", key.to_string());
+                let log = self.context.log.with_key(key);
                 let secret = owned.first().map(AsRef::as_ref);
                 let log = secret.map_or(log.clone(), |secret| log.with_related_resource(secret));
                 log.error(&msg::NEXT_KEY_UNREADABLE, Some(&error), &[]);

@@ -35,14 +35,21 @@ use crate::informer::Lister;
 use crate::pki;
 use crate::queue::WorkQueue;
 
-/// Starts all of them.
+/// Starts those of them that run in this process.
 pub(crate) fn start(context: &Context, clients: &AcmeClients) {
-    trigger::start(context);
-    issuing::start(context);
-    key_manager::start(context);
-    request_manager::start(context);
-    readiness::start(context, clients);
-    revision_manager::start(context);
+    let with_clients = |context: &Context| readiness::start(context, clients);
+    type Start<'a> = &'a dyn Fn(&Context);
+    let all: [(&str, Start<'_>); 6] = [
+        (trigger::NAME, &trigger::start),
+        (issuing::NAME, &issuing::start),
+        (key_manager::NAME, &key_manager::start),
+        (request_manager::NAME, &request_manager::start),
+        (readiness::NAME, &with_clients),
+        (revision_manager::NAME, &revision_manager::start),
+    ];
+    for (_, start) in all.iter().filter(|(name, _)| context.runs(name)) {
+        start(context);
+    }
 }
 
 /// The caches that these controllers read.

@@ -15,8 +15,11 @@ pub(super) fn owns_secret(
     let named = secret.and_then(|s| s.metadata.annotations.get(ANNOTATION_CERTIFICATE_NAME));
     let named = named.filter(|name| rivals.iter().any(|rival| rival.metadata.name == **name));
     let oldest = || {
-        let age = |c: &&&Certificate| (c.metadata.creation_timestamp, c.metadata.name.clone());
-        rivals.iter().min_by_key(age).map(|c| &c.metadata.name)
+        let age = |c: &&'_ &Certificate| c.metadata.creation_timestamp;
+        let first = |a: &&&Certificate, b: &&&Certificate| {
+            age(a).cmp(&age(b)).then_with(|| a.metadata.name.cmp(&b.metadata.name))
+        };
+        rivals.iter().min_by(first).map(|c| &c.metadata.name)
     };
     named.or_else(oldest) == Some(&certificate.metadata.name)
 }

@@ -10,13 +10,12 @@ use super::renewal_info::RenewalInfos;
 use super::{CONDITION_READY, Caches, begin, requests_of, target_secret, watch_target_secrets};
 use crate::acme::AcmeClients;
 use crate::api::{Certificate, Condition, ConditionStatus, Kind, ObjectKey, Time};
-use crate::client::would_change;
 use crate::compat::Features;
 use crate::conditions::{self, put, transition};
 use crate::controller::{self, Context, Reconcile, SyncResult};
 use crate::pki;
 
-const NAME: &str = "certificates-readiness";
+pub(super) const NAME: &str = "certificates-readiness";
 
 struct Readiness {
     context: Context,
@@ -91,14 +90,19 @@ impl Reconcile for Readiness {
         let wanted = Condition { observed_generation: certificate.metadata.generation, ..wanted };
         let (world, log) = (&self.context.world, &self.context.log);
         let condition = transition(world, log, certificate.as_ref(), wanted).await;
+        let status = &certificate.status;
+        if status.acme == suggestion.acme
+            && [status.not_before, status.not_after, status.renewal_time] == times
+            && conditions::condition(certificate.as_ref(), CONDITION_READY) == Some(&condition)
+        {
+            return Ok(());
+        }
         let change = |c: &mut Certificate| {
             c.status.acme.clone_from(&suggestion.acme);
             [c.status.not_before, c.status.not_after, c.status.renewal_time] = times;
             put(c, &condition);
         };
-        if would_change(certificate.as_ref(), change) {
-            self.context.client.update_status(certificate.as_ref(), change).await?;
-        }
+        self.context.client.update_status(certificate.as_ref(), change).await?;
         Ok(())
     }
 }

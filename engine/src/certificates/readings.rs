@@ -4,12 +4,12 @@
 //! start of a process with many Certificates, reading X.509 would be most of what it does. What is read is kept for as
 //! long as the object is in the cache.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{TLS_CRT, TLS_KEY, data};
 use crate::api::{CertificateRequest, Kind, ObjectMeta, Secret};
 use crate::informer::Informers;
+use crate::keyed::{KeySet, Keyed};
 use crate::pki::{self, PkiError};
 use world::PublicKey;
 
@@ -22,10 +22,24 @@ pub(crate) struct Pair {
     pub(crate) leaf: Result<pki::Leaf, PkiError>,
 }
 
-impl Pair {
-    fn read(secret: &Secret) -> Self {
-        let key = pki::private_key(data(secret, TLS_KEY)).map(|key| key.public().clone());
-        Pair { key, leaf: pki::leaf(data(secret, TLS_CRT)) }
+/// How many certificates of CAs are known to be readable at most.
+const AUTHORITIES: usize = 1000;
+
+/// Certificates of CAs that can be read: the same few are in the chains of all.
+#[derive(Default)]
+struct Authorities(KeySet<Vec<u8>>);
+
+impl Authorities {
+    fn readable(&mut self, der: &[u8]) -> Result<(), PkiError> {
+        if self.0.contains(der) {
+            return Ok(());
+        }
+        pki::readable(der)?;
+        if self.0.len() >= AUTHORITIES {
+            self.0 = KeySet::default();
+        }
+        self.0.insert(der.to_vec());
+        Ok(())
     }
 }
 
@@ -37,6 +51,7 @@ pub(crate) type Asked = Result<pki::Request, PkiError>;
 pub(crate) struct Readings {
     pairs: Memo<Pair>,
     requests: Memo<Asked>,
+    authorities: Mutex<Authorities>,
 }
 
 impl std::fmt::Debug for Readings {
@@ -48,7 +63,11 @@ impl std::fmt::Debug for Readings {
 impl Readings {
     /// The pair of a Secret.
     pub(crate) fn pair(&self, secret: &Secret) -> Arc<Pair> {
-        self.pairs.get(&secret.metadata, || Pair::read(secret))
+        self.pairs.get(&secret.metadata, || {
+            let mut authorities = self.authorities.lock().unwrap_or_else(PoisonError::into_inner);
+            let leaf = pki::leaf_above(data(secret, TLS_CRT), |der| authorities.readable(der));
+            Pair { key: pki::public_half(data(secret, TLS_KEY)), leaf }
+        })
     }
 
     /// Drops what was read of objects that leave the caches of `informers`, from now on.
@@ -67,7 +86,7 @@ impl Readings {
 }
 
 /// By uid: a resourceVersion and what that version says.
-struct Memo<T>(Mutex<BTreeMap<String, (u64, Arc<T>)>>);
+struct Memo<T>(Mutex<Keyed<String, (u64, Arc<T>)>>);
 
 impl<T> Default for Memo<T> {
     fn default() -> Self {
@@ -99,6 +118,7 @@ impl<T> Memo<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::time::Duration;
 
     use super::*;
@@ -121,6 +141,27 @@ mod tests {
         assert_eq!(reading(&meta("b", 1), 20), 20);
         assert_eq!((reading(&meta("", 1), 30), reading(&meta("", 1), 31)), (30, 31));
         assert_eq!((reading(&meta("c", 0), 40), reading(&meta("c", 0), 41)), (40, 41));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_never_taken_for_known_and_few_are_remembered() {
+        let mut authorities = Authorities::default();
+        assert!([authorities.readable(b"no"), authorities.readable(b"no")].iter().all(Result::is_err));
+        let made = world::sim::run(world::sim::Config::default(), |world| async move {
+            let key = world.keys("key").generate(world::KeyAlgorithm::EcdsaP256).unwrap();
+            pki::make_temporary(
+                &world,
+                &crate::api::Certificate::default(),
+                &key,
+                &crate::compat::V1_21.features,
+            )
+        });
+        let der = pki::chain(made.unwrap().value.unwrap().as_ref()).unwrap().remove(0);
+        for n in 0..AUTHORITIES {
+            authorities.0.insert(n.to_be_bytes().to_vec());
+        }
+        assert_eq!(authorities.readable(&der), Ok(()));
+        assert_eq!((authorities.0.len(), authorities.0.contains(der.as_slice())), (1, true));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::log::catalogue as msg;
 use crate::pki;
 use crate::work::place;
 
-const NAME: &str = "certificates-request-manager";
+pub(super) const NAME: &str = "certificates-request-manager";
 
 /// Annotations of the Certificate that are not copied: `kubectl`'s and those of deployment tools.
 const NOT_COPIED: &[&str] = &["kubectl.kubernetes.io/", "fluxcd.io/", "argocd.argoproj.io/"];
@@ -115,7 +115,7 @@ impl RequestManager {
         let csr = match pki::make_request(certificate, key, features) {
             Ok(csr) => csr,
             Err(error) => {
-                let log = self.context.log.with_value("key", certificate.key().to_string());
+                let log = self.context.log.with_key(&certificate.key());
                 log.error(&msg::CSR_NOT_MADE, Some(&error.0), &[]);
                 return Ok(());
             }
@@ -180,7 +180,7 @@ impl Reconcile for RequestManager {
         if !is_true(certificate.as_ref(), CONDITION_ISSUING) {
             return Ok(());
         }
-        let log = self.context.log.with_value("key", key.to_string());
+        let log = self.context.log.with_key(key);
         // A key that does not fit the specification is none of this controller's business: key-manager makes another,
         // and the request for the old one is deleted then.
         let (secret, private_key) = match self.caches.next_private_key(&certificate) {
@@ -192,7 +192,7 @@ impl Reconcile for RequestManager {
             NextKey::Here(secret, key) => (secret, key),
         };
         let mut kept = 0;
-        for request in self.caches.requests.owned_by(&key.namespace, &certificate.metadata.uid) {
+        for request in self.caches.requests.owned_by(key.namespace(), &certificate.metadata.uid) {
             let readings = &self.caches.readings;
             match judge(&request, &certificate, &private_key, readings, &self.context.compat) {
                 Verdict::Ignore => {}

@@ -10,7 +10,7 @@ use crate::controller::{self, Context, Reconcile, SyncResult};
 use crate::log::catalogue as msg;
 use crate::store::ApiError;
 
-const NAME: &str = "certificates-revision-manager";
+pub(super) const NAME: &str = "certificates-revision-manager";
 
 struct RevisionManager {
     context: Context,
@@ -39,17 +39,17 @@ impl Reconcile for RevisionManager {
         let (Some(limit), true) = (limit, is_true(certificate.as_ref(), CONDITION_READY)) else {
             return Ok(());
         };
-        let owned = self.caches.requests.owned_by(&key.namespace, &certificate.metadata.uid);
+        let owned = self.caches.requests.owned_by(key.namespace(), &certificate.metadata.uid);
         let by_revision: Vec<_> = owned.iter().filter_map(|r| Some((revision_of(r)?, r.key()))).collect();
-        let log = self.context.log.with_value("key", key.to_string()).with_resource(certificate.as_ref());
+        let log = self.context.log.with_key(key).with_resource(certificate.as_ref());
         let message = match self.context.compat.checks {
             Checks::Initial => &msg::REVISION_COLLECTED_1_7,
             Checks::Extended => &msg::REVISION_COLLECTED,
         };
         for (revision, request) in too_old(by_revision, limit) {
             let related = [
-                ("related_resource_name", request.name.as_str().into()),
-                ("related_resource_namespace", request.namespace.as_str().into()),
+                ("related_resource_name", request.name().into()),
+                ("related_resource_namespace", request.namespace().into()),
                 ("related_resource_kind", Kind::CertificateRequest.as_str().into()),
                 ("revision", revision.into()),
             ];

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::api::{
     ByteString, Certificate, CertificateOutputFormatType, CertificateRequest, Kind, ManagedFieldsEntry,
-    Secret,
+    ObjectMeta, Secret,
 };
 use crate::compat::{Compat, SecretCare};
 use crate::pki::{self, Leaf, PkiError};
@@ -81,9 +81,9 @@ pub(super) fn wanted(
     compat: &Compat,
     owner_ref: bool,
 ) -> Result<Secret, PkiError> {
-    let mut secret = Secret { type_: "kubernetes.io/tls".into(), data: keystores, ..Secret::default() };
-    let target = super::target_key(certificate);
-    (secret.metadata.namespace, secret.metadata.name) = (target.namespace, target.name);
+    let metadata = ObjectMeta::named(&super::target_key(certificate));
+    let mut secret =
+        Secret { metadata, type_: "kubernetes.io/tls".into(), data: keystores, ..Secret::default() };
     secret.data.extend(output_formats(certificate, content, compat)?);
     secret.data.insert(TLS_KEY.into(), content.private_key.clone());
     secret.data.insert(TLS_CRT.into(), content.certificate.clone());
@@ -213,13 +213,13 @@ pub(super) fn apply(stored: Option<&Secret>, wanted: &Secret, manager: &str) -> 
     let (own, mut others): (Vec<_>, Vec<_>) = managed.into_iter().partition(|entry| entry.manager == manager);
     for entry in &own {
         for name in entry.names(&["data"]) {
-            secret.data.remove(&name);
+            secret.data.remove(name);
         }
         for name in entry.names(&["metadata", "labels"]) {
-            secret.metadata.labels.remove(&name);
+            secret.metadata.labels.remove(name);
         }
         for name in entry.names(&["metadata", "annotations"]) {
-            secret.metadata.annotations.remove(&name);
+            secret.metadata.annotations.remove(name);
         }
         let owners = owners(entry);
         secret.metadata.owner_references.retain(|owner| !owners.contains(&owner.uid));

@@ -21,7 +21,7 @@ use crate::pki;
 use crate::queue::ScheduledQueue;
 use crate::work::place;
 
-const NAME: &str = "certificates-trigger";
+pub(super) const NAME: &str = "certificates-trigger";
 
 struct Trigger {
     context: Context,
@@ -107,7 +107,7 @@ impl Trigger {
     }
 
     fn owns_secret(&self, certificate: &Certificate) -> bool {
-        let rivals = self.caches.certificates.indexed(BY_TARGET, &target_key(certificate).to_string());
+        let rivals = self.caches.certificates.indexed(BY_TARGET, target_key(certificate).as_str());
         let rivals: Vec<&Certificate> = rivals.iter().map(AsRef::as_ref).collect();
         owns_secret(certificate, &rivals, target_secret(&self.caches.secrets, certificate).as_deref())
     }
@@ -182,7 +182,7 @@ impl Reconcile for Trigger {
         if is_true(certificate.as_ref(), CONDITION_ISSUING) {
             return Ok(());
         }
-        let log = self.context.log.with_value("key", key.to_string());
+        let log = self.context.log.with_key(key);
         if let Some(period) = self.context.compat.secret_ownership
             && !self.owns_secret(&certificate)
         {

@@ -8,7 +8,7 @@ use super::secret::{self, ISSUER_GROUP, ISSUER_KIND, ISSUER_NAME, SecretData};
 use super::{
     ANNOTATION_CERTIFICATE_NAME, CA_CRT, LABEL_PART_OF, TLS_CRT, TLS_KEY, controller_reference, data,
 };
-use crate::api::{Certificate, Secret};
+use crate::api::{ByteString, Certificate, Secret};
 use crate::compat::{Compat, SecretCare};
 
 /// What is to be done about a Secret.
@@ -31,34 +31,35 @@ struct Input<'a> {
     compat: &'a Compat,
     owner_ref: bool,
     /// What certificates-issuing has applied and is still there.
-    managed: Managed,
+    managed: Managed<'a>,
+    /// The annotations that the certificate gives.
+    details: BTreeMap<String, String>,
 }
 
 #[derive(Default)]
-struct Managed {
-    labels: BTreeSet<String>,
-    annotations: BTreeSet<String>,
-    formats: BTreeSet<String>,
+struct Managed<'a> {
+    labels: BTreeSet<&'a str>,
+    annotations: BTreeSet<&'a str>,
+    formats: BTreeSet<&'a str>,
     owners: Vec<String>,
 }
 
-impl Managed {
-    fn of(secret: &Secret, compat: &Compat) -> Self {
+impl<'a> Managed<'a> {
+    fn of(secret: &'a Secret, compat: &Compat) -> Self {
         let manager = secret::field_manager(compat);
         let mut all = Managed::default();
         let own = secret.metadata.managed_fields.iter().filter(|entry| entry.manager == manager);
         for entry in own {
             // Who deletes a field takes it from its manager.
             let labels = entry.names(&["metadata", "labels"]);
-            all.labels.extend(labels.into_iter().filter(|k| secret.metadata.labels.contains_key(k)));
+            all.labels.extend(labels.filter(|k| secret.metadata.labels.contains_key(*k)));
             let annotations = entry.names(&["metadata", "annotations"]);
-            all.annotations
-                .extend(annotations.into_iter().filter(|k| secret.metadata.annotations.contains_key(k)));
+            all.annotations.extend(annotations.filter(|k| secret.metadata.annotations.contains_key(*k)));
             let formats = entry.names(&["data"]);
-            all.formats.extend(formats.into_iter().filter(|k| secret.data.contains_key(k)));
+            all.formats.extend(formats.filter(|k| secret.data.contains_key(*k)));
             all.owners.extend(secret::owners(entry));
         }
-        all.formats.retain(|k| k == secret::KEY_DER || k == secret::COMBINED_PEM);
+        all.formats.retain(|k| [secret::KEY_DER, secret::COMBINED_PEM].contains(k));
         all.owners.retain(|uid| secret.metadata.owner_references.iter().any(|owner| owner.uid == *uid));
         all
     }
@@ -93,7 +94,11 @@ pub(super) fn judge(
         return Upkeep::Nothing;
     }
     let (managed, pair) = (Managed::of(secret, compat), readings.pair(secret));
-    let input = Input { certificate, secret, pair: &pair, compat, owner_ref, managed };
+    let details = match &pair.leaf {
+        Ok(leaf) => secret::detail_annotations(leaf, compat),
+        Err(_) => BTreeMap::new(),
+    };
+    let input = Input { certificate, secret, pair: &pair, compat, owner_ref, managed, details };
     match compat.secret_care {
         SecretCare::Template => judge_template(&input),
         SecretCare::Everything => {
@@ -111,7 +116,7 @@ fn judge_template(input: &Input<'_>) -> Upkeep {
     let mut basic = secret::origin_annotations(input.certificate, &content, input.compat);
     if !content.certificate.is_empty() {
         match &input.pair.leaf {
-            Ok(leaf) => basic.extend(secret::detail_annotations(leaf, input.compat)),
+            Ok(_) => basic.extend(input.details.clone()),
             Err(error) => {
                 return Upkeep::Unreadable(format!(
                     "failed to determine target Secret's base Annotations: {error}"
@@ -126,13 +131,13 @@ fn judge_template(input: &Input<'_>) -> Upkeep {
     let meta = &input.secret.metadata;
     let as_wanted = has(&wanted.labels, &meta.labels) && has(&wanted.annotations, &meta.annotations);
     let annotations: BTreeSet<_> =
-        input.managed.annotations.iter().filter(|k| !basic.contains_key(*k)).cloned().collect();
+        input.managed.annotations.iter().filter(|k| !basic.contains_key(**k)).copied().collect();
     let managed = keys(&wanted.labels) == input.managed.labels && keys(&wanted.annotations) == annotations;
     if as_wanted && managed { Upkeep::Nothing } else { Upkeep::Apply(String::new()) }
 }
 
-fn keys(map: &BTreeMap<String, String>) -> BTreeSet<String> {
-    map.keys().cloned().collect()
+fn keys<T>(map: &BTreeMap<String, T>) -> BTreeSet<&str> {
+    map.keys().map(String::as_str).collect()
 }
 
 /// The first key that both have, with other values.
@@ -145,15 +150,9 @@ fn base_label(input: &Input<'_>) -> Option<String> {
     Some(format!("wrong base label {LABEL_PART_OF} value {value:?}, expected \"true\""))
 }
 
-/// The annotations that the certificate gives.
-fn detail_annotations(input: &Input<'_>) -> BTreeMap<String, String> {
-    let leaf = input.pair.leaf.as_ref().ok();
-    leaf.map(|leaf| secret::detail_annotations(leaf, input.compat)).unwrap_or_default()
-}
-
 fn details(input: &Input<'_>) -> Option<String> {
-    let (wanted, have) = (detail_annotations(input), &input.secret.metadata.annotations);
-    let key = differing(&wanted, have)?;
+    let (wanted, have) = (&input.details, &input.secret.metadata.annotations);
+    let key = differing(wanted, have)?;
     Some(format!("Secret metadata {} does not match certificate metadata {}", have[key], wanted[key]))
 }
 
@@ -162,15 +161,20 @@ fn is_own(key: &str) -> bool {
     key.starts_with("cert-manager.io/") || key.starts_with("controller.cert-manager.io/")
 }
 
+/// Those of the names that are cert-manager's own, or those that are not.
+fn which_are_own<'a>(names: &BTreeSet<&'a str>, own: bool) -> BTreeSet<&'a str> {
+    names.iter().copied().filter(|key| is_own(key) == own).collect()
+}
+
 /// `[a b]`, as Go prints a list.
-fn go_list<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
-    format!("[{}]", names.into_iter().map(String::as_str).collect::<Vec<_>>().join(" "))
+fn go_list<'a>(names: impl IntoIterator<Item = &'a &'a str>) -> String {
+    format!("[{}]", names.into_iter().copied().collect::<Vec<_>>().join(" "))
 }
 
 /// What is missing from the managed names, or there too many.
 fn compare(
-    managed: &BTreeSet<String>,
-    expected: &BTreeSet<String>,
+    managed: &BTreeSet<&str>,
+    expected: &BTreeSet<&str>,
     missing: &str,
     extra: &str,
 ) -> Option<String> {
@@ -184,16 +188,14 @@ fn compare(
 }
 
 fn own_metadata_managed(input: &Input<'_>) -> Option<String> {
-    let own = |names: &BTreeSet<String>| names.iter().filter(|k| is_own(k)).cloned().collect::<BTreeSet<_>>();
-    let labels = own(&input.managed.labels);
-    let mut annotations = own(&input.managed.annotations);
+    let labels = which_are_own(&input.managed.labels, true);
+    let mut annotations = which_are_own(&input.managed.annotations, true);
     for key in [ANNOTATION_CERTIFICATE_NAME, ISSUER_NAME, ISSUER_KIND, ISSUER_GROUP] {
         annotations.remove(key);
     }
-    let expected = BTreeSet::from([LABEL_PART_OF.to_owned()]);
-    compare(&labels, &expected, "Managed Labels", "Labels").or_else(|| {
-        compare(&annotations, &keys(&detail_annotations(input)), "Managed Annotations", "Annotations")
-    })
+    let expected = BTreeSet::from([LABEL_PART_OF]);
+    compare(&labels, &expected, "Managed Labels", "Labels")
+        .or_else(|| compare(&annotations, &keys(&input.details), "Managed Annotations", "Annotations"))
 }
 
 fn template(input: &Input<'_>) -> Option<String> {
@@ -210,35 +212,37 @@ fn template(input: &Input<'_>) -> Option<String> {
 }
 
 fn template_managed(input: &Input<'_>) -> Option<String> {
-    let foreign = |names: &BTreeSet<String>| names.iter().filter(|k| !is_own(k)).cloned().collect();
     let template = input.certificate.spec.secret_template.clone().unwrap_or_default();
-    compare(&foreign(&input.managed.labels), &keys(&template.labels), "Template Labels", "Labels").or_else(
-        || {
-            let managed = foreign(&input.managed.annotations);
-            compare(&managed, &keys(&template.annotations), "Template Annotations", "Annotations")
-        },
-    )
+    let foreign = which_are_own(&input.managed.labels, false);
+    compare(&foreign, &keys(&template.labels), "Template Labels", "Labels").or_else(|| {
+        let managed = which_are_own(&input.managed.annotations, false);
+        compare(&managed, &keys(&template.annotations), "Template Annotations", "Annotations")
+    })
+}
+
+/// The entries in further formats that the Certificate asks for. A key that cannot be read is the trigger's business.
+fn wanted_formats(input: &Input<'_>) -> Option<BTreeMap<String, ByteString>> {
+    if input.certificate.spec.additional_output_formats.is_empty() {
+        return Some(BTreeMap::new());
+    }
+    let content = SecretData::stored(input.secret);
+    secret::output_formats(input.certificate, &content, input.compat).ok().map(BTreeMap::from_iter)
 }
 
 fn output_formats(input: &Input<'_>) -> Option<String> {
-    let content = SecretData::stored(input.secret);
-    // A key that cannot be read is the trigger's business.
-    let formats = secret::output_formats(input.certificate, &content, input.compat).ok()?;
+    let formats = wanted_formats(input)?;
     let same = formats.iter().all(|(key, value)| input.secret.data.get(key) == Some(value));
     (!same).then(|| "Certificate's AdditionalOutputFormats doesn't match Secret Data".to_owned())
 }
 
 fn output_formats_managed(input: &Input<'_>) -> Option<String> {
-    let content = SecretData::stored(input.secret);
-    let formats = secret::output_formats(input.certificate, &content, input.compat).ok()?;
-    let wanted: BTreeSet<_> = formats.into_iter().map(|(key, _)| key).collect();
-    (wanted != input.managed.formats)
+    (keys(&wanted_formats(input)?) != input.managed.formats)
         .then(|| "Certificate's AdditionalOutputFormats doesn't match Secret ManagedFields".to_owned())
 }
 
 fn owner_reference(input: &Input<'_>) -> Option<String> {
-    let expected = controller_reference(input.certificate);
-    if !input.owner_ref || input.secret.metadata.owner_references.contains(&expected) {
+    let owners = &input.secret.metadata.owner_references;
+    if !input.owner_ref || owners.contains(&controller_reference(input.certificate)) {
         return None;
     }
     Some("unexpected Secret Owner Reference value on Secret --enable-certificate-owner-ref=true".to_owned())

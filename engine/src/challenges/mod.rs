@@ -28,6 +28,9 @@ const QUALIFIED_FINALIZER: &str = "acme.cert-manager.io/finalizer";
 /// Starts the controller and its scheduler. It watches Challenges only: pods, services and ingresses are read
 /// from their caches, but no event of theirs wakes it.
 pub(crate) fn start(context: &Context, clients: &AcmeClients, config: &EngineConfig) {
+    if !context.runs(NAME) {
+        return;
+    }
     let context = context.named(NAME);
     let queue = context.queue(NAME, context.compat.backoff_acme);
     controller::watch_self(&context, NAME, Kind::Challenge, &queue);

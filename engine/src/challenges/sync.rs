@@ -422,10 +422,10 @@ impl Reconcile for Challenges {
         let log = self.context.log.with_value("dnsName", challenge.spec.dns_name.clone());
         let log = log.with_value("type", type_).with_resource(challenge.as_ref());
         if step(&challenge, &self.context.compat) == Step::Release {
-            return self.release(&log, &challenge).await;
+            return Box::pin(self.release(&log, &challenge)).await;
         }
         let mut status = challenge.status.clone();
-        let result = self.process(&log, &challenge, &mut status).await;
+        let result = Box::pin(self.process(&log, &challenge, &mut status)).await;
         if status == challenge.status {
             return result;
         }

@@ -12,7 +12,7 @@ use world::{KeyAlgorithm, PrivateKey};
 
 use super::{AnyIssuer, Setup};
 use crate::acme::{Account, AcmeClient, AcmeClients, AcmeError};
-use crate::api::{AcmeIssuer, AcmeIssuerStatus, ConditionStatus, ObjectKey, Secret};
+use crate::api::{AcmeIssuer, AcmeIssuerStatus, ConditionStatus, ObjectKey, ObjectMeta, Secret};
 use crate::compat::AccountKeyChange;
 use crate::conditions::{self, is_true};
 use crate::controller::Context;
@@ -278,9 +278,7 @@ impl<R: AnyIssuer> SetUp<'_, R> {
         let now = self.context.world.monotonic().nanos();
         let keys = self.context.world.keys(&format!("acme account key {secret_key} {now}"));
         let key = keys.generate(KeyAlgorithm::Rsa(2048)).map_err(|e| failed(e.to_string()))?;
-        let mut secret = Secret::default();
-        secret.metadata.name = secret_key.name;
-        secret.metadata.namespace = secret_key.namespace;
+        let mut secret = Secret { metadata: ObjectMeta::named(&secret_key), ..Secret::default() };
         if self.context.compat.account_key_labelled {
             let label = ("app.kubernetes.io/managed-by".to_owned(), "cert-manager".to_owned());
             secret.metadata.labels.extend([label]);

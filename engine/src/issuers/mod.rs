@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use crate::acme::{AcmeClients, ClientConfig};
 use crate::api::{
-    ClusterIssuer, Condition, ConditionStatus, Issuer, IssuerSpec, IssuerStatus, Kind, Object, ObjectKey,
-    Resource, Secret,
+    ClusterIssuer, Condition, ConditionStatus, Issuer, IssuerSpec, IssuerStatus, Kind, ObjectKey, Resource,
+    Secret,
 };
 use crate::client::would_change;
 use crate::conditions::{self, Conditioned, put, transition};
@@ -93,19 +93,22 @@ pub(crate) fn start(context: &Context, clients: &AcmeClients, options: &IssuerOp
 }
 
 fn start_one<R: AnyIssuer>(context: &Context, clients: &AcmeClients, options: &IssuerOptions) {
+    if !context.runs(R::CONTROLLER) {
+        return;
+    }
     let context = context.named(R::CONTROLLER);
     let queue = context.queue(R::CONTROLLER, context.compat.backoff_requests);
     controller::watch_self(&context, R::CONTROLLER, R::KIND, &queue);
     let (issuers, namespace) = (context.informers.lister::<R>(), options.resource_namespace.clone());
     let bundles = context.compat.other_issuers.vault.newer_auth;
     let solvers = context.compat.solver_secrets_checked;
-    controller::watch(&context, R::CONTROLLER, Kind::Secret, &queue, move |secret: &Object| {
-        let meta = secret.meta();
+    controller::watch(&context, R::CONTROLLER, Kind::Secret, &queue, move |change| {
+        let meta = change.object.meta();
         let names = |issuer: &R| {
             secret_namespace(issuer, &namespace) == meta.namespace
                 && secrets_of(issuer.spec(), bundles, solvers).contains(&meta.name.as_str())
         };
-        issuers.list(names).iter().map(|issuer| issuer.key()).collect()
+        issuers.keys(names)
     });
     let controller = Issuers {
         issuers: context.informers.lister::<R>(),
@@ -216,7 +219,7 @@ impl<R: AnyIssuer> Reconcile for Issuers<R> {
         }
         let log = self.context.log.with_resource(issuer.as_ref());
         let due = self.context.world.monotonic() + self.context.compat.issuer_setup_limit;
-        let setup = self.set_up(&log, issuer.as_ref()).await;
+        let setup = Box::pin(self.set_up(&log, issuer.as_ref())).await;
         let observed_generation = issuer.meta().generation;
         let wanted = Condition { observed_generation, ..setup.condition };
         let condition = transition(&self.context.world, &log, issuer.as_ref(), wanted).await;

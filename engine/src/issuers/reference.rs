@@ -2,7 +2,7 @@
 
 use super::AnyIssuer;
 use crate::api::{
-    ClusterIssuer, ConditionStatus, Issuer, IssuerSpec, IssuerStatus, Kind, Object, ObjectKey, ObjectMeta,
+    ClusterIssuer, ConditionStatus, Issuer, IssuerSpec, IssuerStatus, Kind, ObjectKey, ObjectMeta,
     ObjectReference, Resource,
 };
 use crate::controller::{self, Context};
@@ -113,14 +113,14 @@ pub(crate) fn watch_issuers_of<R: Resource>(
 ) {
     for kind in [Kind::Issuer, Kind::ClusterIssuer] {
         let objects = context.informers.lister::<R>();
-        controller::watch(context, controller, kind, queue, move |issuer: &Object| {
-            let named = issuer.meta();
+        controller::watch(context, controller, kind, queue, move |change| {
+            let named = change.object.meta();
             let refers = |object: &R| {
                 let reference = reference(object);
                 let near = !kind.is_namespaced() || object.meta().namespace == named.namespace;
                 near && reference.name == named.name && reference.kind_or_default() == kind.as_str()
             };
-            objects.list(refers).iter().map(|object| object.key()).collect()
+            objects.keys(refers)
         });
     }
 }

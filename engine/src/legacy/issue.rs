@@ -226,11 +226,7 @@ impl Legacy {
         let known = self.secrets.get(&target);
         let mut secret = known.as_ref().map_or_else(
             || Secret {
-                metadata: ObjectMeta {
-                    name: target.name.clone(),
-                    namespace: target.namespace.clone(),
-                    ..ObjectMeta::default()
-                },
+                metadata: ObjectMeta::named(&target),
                 type_: "kubernetes.io/tls".to_owned(),
                 ..Secret::default()
             },

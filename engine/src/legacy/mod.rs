@@ -71,9 +71,9 @@ fn watch_deleted_secrets(context: &Context, name: &str, queue: &WorkQueue) {
         if notice.change.type_ != ChangeType::Deleted {
             return;
         }
-        let gone = notice.change.object.key();
+        let gone = &notice.change.key;
         let names =
-            |c: &Certificate| c.metadata.namespace == gone.namespace && c.spec.secret_name == gone.name;
+            |c: &Certificate| c.metadata.namespace == gone.namespace() && c.spec.secret_name == gone.name();
         for certificate in certificates.list(names) {
             queue.add_rate_limited(certificate.key());
         }
@@ -258,7 +258,7 @@ impl Legacy {
     /// The certificate in the Secret, as the cache has it.
     fn stored_leaf(&self, certificate: &Certificate) -> Result<Leaf, SyncError> {
         let key = crate::certificates::target_key(certificate);
-        let missing = || SyncError::Other(format!("secret {:?} not found", key.name));
+        let missing = || SyncError::Other(format!("secret {:?} not found", key.name()));
         let secret = self.secrets.get(&key).ok_or_else(missing)?;
         pki::leaf(crate::certificates::data(&secret, crate::certificates::TLS_CRT)).map_err(SyncError::other)
     }

@@ -40,6 +40,8 @@ macro_rules! catalogue {
 
 catalogue! {
     // The loop of all controllers.
+    SYNCING_ITEM Info 4 "controller.go:153" "syncing item";
+    ITEM_PROCESSED Info 4 "controller.go:169" "finished processing work item";
     REQUEUE_CONFLICT Info 0 "controller.go:161" "re-queuing item due to optimistic locking on resource";
     REQUEUE_ERROR Error 0 "controller.go:163" "re-queuing item due to error processing";
 

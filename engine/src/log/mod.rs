@@ -18,7 +18,7 @@ use serde::Serialize;
 use serde_json::Value;
 use world::{Timestamp, World};
 
-use crate::api::{Kind, ObjectMeta, Resource};
+use crate::api::{Kind, ObjectKey, ObjectMeta, Resource};
 use crate::compat::{Compat, LogFormat, LoggerNames, V1_7};
 pub use catalogue::Message;
 pub use places::Place;
@@ -118,9 +118,19 @@ impl Sink for Memory {
     }
 }
 
-/// A logger: names and values that all its lines carry. Cheap to clone; each `with_` makes a new one.
+/// A logger: names and values that all its lines carry. Cheap to clone; each `with_` makes a new one, which is cheap
+/// too: most syncs make one and log nothing.
 #[derive(Clone)]
 pub struct Logger {
+    process: Arc<Process>,
+    source: Arc<str>,
+    names: Arc<[String]>,
+    values: Option<Arc<Values>>,
+}
+
+/// What all loggers of a process share.
+#[derive(Clone)]
+struct Process {
     world: World,
     sink: Arc<dyn Sink>,
     verbosity: u8,
@@ -128,9 +138,49 @@ pub struct Logger {
     /// By which names of releases places are looked up.
     edition: places::Edition,
     logger_names: LoggerNames,
-    source: Arc<str>,
-    names: Vec<String>,
-    values: Vec<(String, Value)>,
+}
+
+/// Values of a logger, and of the one that it was made of.
+struct Values {
+    before: Option<Arc<Values>>,
+    own: Own,
+}
+
+enum Own {
+    One(String, Value),
+    Key(ObjectKey),
+    /// Four values that name an object, each with this before its name.
+    Object {
+        prefix: &'static str,
+        kind: Kind,
+        namespace: String,
+        name: String,
+    },
+}
+
+impl Values {
+    /// Adds all values to `all`, in the order in which they were given.
+    fn collect(&self, all: &mut Vec<(String, Value)>) {
+        if let Some(before) = &self.before {
+            before.collect(all);
+        }
+        match &self.own {
+            Own::One(key, value) => all.push((key.clone(), value.clone())),
+            Own::Key(key) => all.push(("key".to_owned(), key.as_str().into())),
+            Own::Object { prefix, kind, namespace, name } => {
+                // The version is that of the API, as in the release.
+                let version = kind.api_version();
+                let version = version.rsplit('/').next().unwrap_or_default();
+                let values = [
+                    ("name", name.as_str()),
+                    ("namespace", namespace),
+                    ("kind", kind.as_str()),
+                    ("version", version),
+                ];
+                all.extend(values.map(|(key, value)| (format!("{prefix}{key}"), value.into())));
+            }
+        }
+    }
 }
 
 impl std::fmt::Debug for Logger {
@@ -143,32 +193,36 @@ impl Logger {
     /// The root logger, in the words of 1.7 (see [`Logger::for_release`]). Lines above `verbosity` (klog's `-v`)
     /// are dropped; errors never are.
     pub fn new(world: &World, sink: Arc<dyn Sink>, verbosity: u8) -> Self {
-        Logger {
+        let process = Process {
             world: world.clone(),
             sink,
             verbosity,
             format: V1_7.log_format,
             edition: V1_7.log_edition,
             logger_names: V1_7.logger_names,
+        };
+        Logger {
+            process: Arc::new(process),
             source: "controller".into(),
-            names: vec!["cert-manager".to_owned()],
-            values: Vec::new(),
+            names: ["cert-manager".to_owned()].into(),
+            values: None,
         }
     }
 
     /// A logger in the words and the format of a release.
     #[must_use]
     pub fn for_release(mut self, compat: &Compat) -> Self {
-        self.format = compat.log_format;
-        self.edition = compat.log_edition;
-        self.logger_names = compat.logger_names;
+        let process = Arc::make_mut(&mut self.process);
+        process.format = compat.log_format;
+        process.edition = compat.log_edition;
+        process.logger_names = compat.logger_names;
         self
     }
 
     /// The logger of a controller: of its own name, or of the process's in a release that does not tell them apart.
     #[must_use]
     pub fn for_controller(&self, controller: &str) -> Self {
-        let name = match self.logger_names {
+        let name = match self.process.logger_names {
             LoggerNames::Controller => controller,
             LoggerNames::Process => "controller",
         };
@@ -178,9 +232,9 @@ impl Logger {
     /// The logger in which the loop of all controllers tells of a failed key: only loggers that are named by
     /// controller carry it.
     #[must_use]
-    pub fn for_key(&self, key: &str) -> Self {
-        match self.logger_names {
-            LoggerNames::Controller => self.with_value("key", key),
+    pub fn for_key(&self, key: &ObjectKey) -> Self {
+        match self.process.logger_names {
+            LoggerNames::Controller => self.with_key(key),
             LoggerNames::Process => self.clone(),
         }
     }
@@ -188,17 +242,25 @@ impl Logger {
     /// A logger whose name has one more part.
     #[must_use]
     pub fn with_name(&self, name: &str) -> Self {
-        let mut child = self.clone();
-        child.names.push(name.to_owned());
-        child
+        let names = self.names.iter().cloned().chain([name.to_owned()]).collect();
+        Logger { names, ..self.clone() }
     }
 
     /// A logger whose lines carry one more value.
     #[must_use]
     pub fn with_value(&self, key: &str, value: impl Into<Value>) -> Self {
-        let mut child = self.clone();
-        child.values.push((key.to_owned(), value.into()));
-        child
+        self.with(Own::One(key.to_owned(), value.into()))
+    }
+
+    /// A logger whose lines name the key that is worked on.
+    #[must_use]
+    pub fn with_key(&self, key: &ObjectKey) -> Self {
+        self.with(Own::Key(key.clone()))
+    }
+
+    fn with(&self, own: Own) -> Self {
+        let values = Values { before: self.values.clone(), own };
+        Logger { values: Some(Arc::new(values)), ..self.clone() }
     }
 
     /// A logger whose lines name this object. `resource_version` is the API version, as in the release.
@@ -219,13 +281,13 @@ impl Logger {
         self.with_object("related_resource_", kind, meta)
     }
 
-    fn with_object(&self, prefix: &str, kind: Kind, meta: &ObjectMeta) -> Self {
-        let version = kind.api_version();
-        let version = version.rsplit('/').next().unwrap_or_default().to_owned();
-        self.with_value(&format!("{prefix}name"), meta.name.clone())
-            .with_value(&format!("{prefix}namespace"), meta.namespace.clone())
-            .with_value(&format!("{prefix}kind"), kind.as_str())
-            .with_value(&format!("{prefix}version"), version)
+    fn with_object(&self, prefix: &'static str, kind: Kind, meta: &ObjectMeta) -> Self {
+        self.with(Own::Object { prefix, kind, namespace: meta.namespace.clone(), name: meta.name.clone() })
+    }
+
+    /// Whether a message is shown at this verbosity, if the release has it.
+    pub fn shows(&self, message: &Message) -> bool {
+        message.severity == Severity::Error || message.verbosity <= self.process.verbosity
     }
 
     /// Logs a message with values of its own.
@@ -258,7 +320,7 @@ impl Logger {
     /// the message `Unhandled Error` of the logger `UnhandledError`.
     pub fn unhandled(&self, message: &Message, error: String) {
         let Some(place) = self.place(message) else { return };
-        match self.format {
+        match self.process.format {
             LogFormat::Plain | LogFormat::Serialize => {
                 self.emit(message, &place, Vec::new(), error, None, Vec::new());
             }
@@ -273,7 +335,7 @@ impl Logger {
     /// Logs a glog line of a release whose lines are not in the catalogue: `marker` is its place there. Errors are always
     /// shown.
     pub fn glog(&self, severity: Severity, verbosity: u8, marker: &'static str, text: String) {
-        if severity == Severity::Info && verbosity > self.verbosity {
+        if severity == Severity::Info && verbosity > self.process.verbosity {
             return;
         }
         let place = Place { marker: marker.into(), severity, verbosity, text: "", structured: false };
@@ -296,8 +358,8 @@ impl Logger {
 
     /// Where and how this release logs the message; `None` when it does not.
     fn place(&self, message: &Message) -> Option<Place> {
-        let place = places::of(message, self.edition)?;
-        (place.severity == Severity::Error || place.verbosity <= self.verbosity).then_some(place)
+        let place = places::of(message, self.process.edition)?;
+        (place.severity == Severity::Error || place.verbosity <= self.process.verbosity).then_some(place)
     }
 
     fn structured(
@@ -309,13 +371,17 @@ impl Logger {
     ) {
         let Some(place) = self.place(message) else { return };
         let call = values.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect();
-        let merge = match self.format {
+        let merge = match self.process.format {
             LogFormat::Plain | LogFormat::Serialize => serialize::merge,
             LogFormat::Contextual | LogFormat::Json => contextual::merge,
         };
-        let all = merge(self.values.clone(), call);
+        let mut own = Vec::new();
+        if let Some(values) = &self.values {
+            values.collect(&mut own);
+        }
+        let all = merge(own, call);
         let text = text.unwrap_or(place.text).to_owned();
-        self.emit(message, &place, self.names.clone(), text, error, all);
+        self.emit(message, &place, self.names.to_vec(), text, error, all);
     }
 
     fn emit(
@@ -327,13 +393,14 @@ impl Logger {
         error: Option<Option<String>>,
         values: Vec<(String, Value)>,
     ) {
+        let Process { world, sink, format, .. } = self.process.as_ref();
         let entry = Entry {
-            at: self.world.now(),
-            host: self.world.host().into(),
+            at: world.now(),
+            host: world.host().into(),
             source: self.source.clone(),
             severity: place.severity,
             verbosity: place.verbosity,
-            format: self.format,
+            format: *format,
             marker: place.marker.clone(),
             logger,
             message: text,
@@ -350,7 +417,7 @@ impl Logger {
                 tracing::error!(target: "engine", logger = %name, message_id = message, "{line}")
             }
         }
-        self.world.record(self.world.host(), "log", line.as_bytes());
-        self.sink.entry(entry);
+        world.record(world.host(), "log", line.as_bytes());
+        sink.entry(entry);
     }
 }

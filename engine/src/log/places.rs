@@ -80,6 +80,8 @@ pub fn of(message: &Message, edition: Edition) -> Option<Place> {
 /// Message, 1.16.5, 1.21.1.
 #[rustfmt::skip]
 const ROWS: &[(&str, Cell, Cell)] = &[
+    ("SYNCING_ITEM", At("controller/controller.go:144"), At("controller/controller.go:142")),
+    ("ITEM_PROCESSED", At("controller/controller.go:164"), At("controller/controller.go:162")),
     ("REQUEUE_CONFLICT", At("controller/controller.go:152"), At("controller/controller.go:150")),
     ("REQUEUE_ERROR", At("controller/controller.go:157"), At("controller/controller.go:155")),
 

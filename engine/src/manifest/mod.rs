@@ -13,7 +13,7 @@ mod mend;
 mod mojibake;
 mod scalar;
 mod source;
-mod suggest;
+pub(crate) mod suggest;
 mod syntax;
 pub mod tree;
 pub mod yaml;

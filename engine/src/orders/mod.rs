@@ -17,6 +17,9 @@ use crate::issuers::watch_issuers_of;
 const NAME: &str = "orders";
 
 pub(crate) fn start(context: &Context, clients: &AcmeClients) {
+    if !context.runs(NAME) {
+        return;
+    }
     let context = context.named(NAME);
     let queue = context.queue(NAME, context.compat.backoff_acme);
     controller::watch_self(&context, NAME, Kind::Order, &queue);

@@ -12,8 +12,17 @@ use crate::compat::Checks;
 /// # Errors
 /// [`PkiError`] when there is none, or none that can be read.
 pub fn private_key(pem: &[u8]) -> Result<PrivateKey, PkiError> {
-    key_der(pem)?;
-    PrivateKey::from_pem(pem).map_err(failed)
+    let (kind, der) = first_key(pem)?;
+    PrivateKey::from_der(kind, &der).map_err(failed)
+}
+
+/// Reads the public half of the first private key of a PEM text.
+///
+/// # Errors
+/// As [`private_key`].
+pub fn public_half(pem: &[u8]) -> Result<PublicKey, PkiError> {
+    let (kind, der) = first_key(pem)?;
+    PrivateKey::public_half(kind, &der).map_err(failed)
 }
 
 /// The contents of the first private key of a PEM text, in the form that it is written in there.
@@ -21,9 +30,12 @@ pub fn private_key(pem: &[u8]) -> Result<PrivateKey, PkiError> {
 /// # Errors
 /// [`PkiError`] when there is none.
 pub fn key_der(pem: &[u8]) -> Result<Vec<u8>, PkiError> {
+    first_key(pem).map(|(_, der)| der)
+}
+
+fn first_key(pem: &[u8]) -> Result<(SectionKind, Vec<u8>), PkiError> {
     let kinds = [SectionKind::PrivateKey, SectionKind::RsaPrivateKey, SectionKind::EcPrivateKey];
-    let found = kinds.into_iter().flat_map(|kind| world::keys::pem_sections(pem, kind)).next();
-    found.ok_or_else(|| failed("error decoding private key PEM block"))
+    world::keys::pem_first(pem, &kinds).ok_or_else(|| failed("error decoding private key PEM block"))
 }
 
 /// The key algorithm that a Certificate asks for; RSA 2048 when it names none.

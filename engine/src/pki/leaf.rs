@@ -39,13 +39,24 @@ pub fn chain(pem: &[u8]) -> Result<Vec<Vec<u8>>, PkiError> {
 /// # Errors
 /// [`PkiError`] when there is none, or one that cannot be read.
 pub fn leaf(pem: &[u8]) -> Result<Leaf, PkiError> {
+    leaf_above(pem, readable)
+}
+
+/// The same, where `readable` says whether a certificate above the first one can be read ([`readable`]).
+pub(crate) fn leaf_above(
+    pem: &[u8],
+    mut readable: impl FnMut(&[u8]) -> Result<(), PkiError>,
+) -> Result<Leaf, PkiError> {
     let chain = chain(pem)?;
     let leaf = first(&chain[0])?;
-    for other in &chain[1..] {
-        X509Certificate::from_der(other)
-            .map_err(|error| failed(format!("error parsing TLS certificate: {error}")))?;
-    }
+    chain[1..].iter().try_for_each(|other| readable(other))?;
     Ok(leaf)
+}
+
+/// Whether a certificate of a chain can be read.
+pub(crate) fn readable(der: &[u8]) -> Result<(), PkiError> {
+    let read = X509Certificate::from_der(der);
+    read.map(drop).map_err(|error| failed(format!("error parsing TLS certificate: {error}")))
 }
 
 /// Reads the first certificate of a PEM chain, and no other: as a TLS server does.

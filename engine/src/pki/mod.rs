@@ -11,8 +11,9 @@ pub(crate) mod subject;
 mod temporary;
 pub(crate) mod usages;
 
-pub use keys::{encode_key, family, key_algorithm, key_der, key_violations, private_key};
+pub use keys::{encode_key, family, key_algorithm, key_der, key_violations, private_key, public_half};
 pub use leaf::{Leaf, certificate_violations, chain, leaf, leaf_alone};
+pub(crate) use leaf::{leaf_above, readable};
 pub use names::Names;
 pub use request::{Request, make_request, request, request_violations};
 pub use temporary::make_temporary;

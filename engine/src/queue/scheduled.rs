@@ -3,7 +3,6 @@
 //! The wait is computed from the wall clock when it is asked for and runs on the monotonic clock, as a Go timer
 //! does: a step of the wall clock meanwhile is not noticed.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use world::{TaskHandle, World};
 
 use super::WorkQueue;
 use crate::api::ObjectKey;
+use crate::keyed::Keyed;
 use crate::work::place;
 
 /// A queue in front of a [`WorkQueue`] that holds each key until its time.
@@ -18,8 +18,9 @@ use crate::work::place;
 pub struct ScheduledQueue {
     world: World,
     name: Arc<str>,
+    task: Arc<str>,
     queue: WorkQueue,
-    timers: Arc<Mutex<BTreeMap<ObjectKey, TaskHandle>>>,
+    timers: Arc<Mutex<Keyed<ObjectKey, TaskHandle>>>,
 }
 
 impl ScheduledQueue {
@@ -28,6 +29,7 @@ impl ScheduledQueue {
         ScheduledQueue {
             world: world.clone(),
             name: name.into(),
+            task: format!("{name} scheduled").into(),
             queue: queue.clone(),
             timers: Arc::default(),
         }
@@ -37,7 +39,7 @@ impl ScheduledQueue {
     pub fn add(&self, key: ObjectKey, wait: Duration) {
         let (world, queue, waking, name) =
             (self.world.clone(), self.queue.clone(), key.clone(), self.name.clone());
-        let timer = self.world.spawn(&format!("{name} scheduled"), async move {
+        let timer = self.world.spawn(&self.task, async move {
             world.sleep(wait).await;
             // How late the process gets to it: it may be throttled or collecting garbage just then.
             world.work(place(&format!("{name}/timer"))).await;

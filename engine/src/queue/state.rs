@@ -1,19 +1,22 @@
 //! The queue without its tasks: what is in line, in work, dirty, delayed, and how often it failed.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 use world::Instant;
 
 use crate::api::ObjectKey;
+use crate::keyed::{KeySet, Keyed};
 
 /// The state of a work queue. All methods are immediate.
 #[derive(Debug, Default)]
 pub struct QueueState {
     line: VecDeque<ObjectKey>,
-    dirty: BTreeSet<ObjectKey>,
-    processing: BTreeSet<ObjectKey>,
-    delayed: BTreeMap<ObjectKey, Instant>,
-    failures: BTreeMap<ObjectKey, u32>,
+    dirty: KeySet<ObjectKey>,
+    processing: KeySet<ObjectKey>,
+    delayed: Keyed<ObjectKey, Instant>,
+    /// The delayed keys, first the one that is due first.
+    due: BTreeSet<(Instant, ObjectKey)>,
+    failures: Keyed<ObjectKey, u32>,
 }
 
 impl QueueState {
@@ -48,21 +51,26 @@ impl QueueState {
 
     /// Delays a key until `due`, or leaves an earlier time standing.
     pub fn delay_until(&mut self, key: ObjectKey, due: Instant) {
-        let at = self.delayed.entry(key).or_insert(due);
-        *at = (*at).min(due);
+        let at = self.delayed.get(&key).copied();
+        if at.is_some_and(|at| at <= due) {
+            return;
+        }
+        if let Some(at) = at {
+            self.due.remove(&(at, key.clone()));
+        }
+        self.due.insert((due, key.clone()));
+        self.delayed.insert(key, due);
     }
 
     /// When the next delayed key is due.
     pub fn next_due(&self) -> Option<Instant> {
-        self.delayed.values().min().copied()
+        self.due.first().map(|(at, _)| *at)
     }
 
     /// Adds every key that is due at `now`, in the order of their times.
     pub fn release_due(&mut self, now: Instant) {
-        let mut due: Vec<_> =
-            self.delayed.iter().filter(|(_, at)| **at <= now).map(|(k, at)| (*at, k.clone())).collect();
-        due.sort();
-        for (_, key) in due {
+        while self.due.first().is_some_and(|(at, _)| *at <= now) {
+            let Some((_, key)) = self.due.pop_first() else { return };
             self.delayed.remove(&key);
             self.add(key);
         }
@@ -70,7 +78,7 @@ impl QueueState {
 
     /// Counts a failure of the key and says how many there are in a row.
     pub fn failed(&mut self, key: &ObjectKey) -> u32 {
-        let failures = self.failures.entry(key.clone()).or_default();
+        let failures = self.failures.or_default(key.clone());
         *failures += 1;
         *failures
     }
@@ -83,6 +91,7 @@ impl QueueState {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::time::Duration;
 
     use proptest::prelude::*;
@@ -126,16 +135,30 @@ mod tests {
         Add(u8),
         Take,
         Done(u8),
+        Delay(u8, u64),
+        Release(u64),
+    }
+
+    fn op() -> impl Strategy<Value = Op> {
+        let (key, time) = (0..4_u8, 0..6_u64);
+        prop_oneof![
+            key.clone().prop_map(Op::Add),
+            Just(Op::Take),
+            key.clone().prop_map(Op::Done),
+            (key, time.clone()).prop_map(|(n, at)| Op::Delay(n, at)),
+            time.prop_map(Op::Release),
+        ]
     }
 
     proptest! {
-        /// Against the definition: a key waits iff it was added after its last take; never two workers.
+        /// Against the definition: a key waits iff it was added after its last take, or its delay has ended since; never
+        /// two workers; of several delays the earliest counts.
         #[test]
-        fn agrees_with_its_model(ops in prop::collection::vec(
-            prop_oneof![(0..4_u8).prop_map(Op::Add), Just(Op::Take), (0..4_u8).prop_map(Op::Done)], 0..200)
-        ) {
+        fn agrees_with_its_model(ops in prop::collection::vec(op(), 0..200)) {
             let mut q = QueueState::default();
             let (mut pending, mut working) = (BTreeSet::new(), BTreeSet::new());
+            let mut delayed = BTreeMap::new();
+            let at = |n| Instant::default() + Duration::from_secs(n);
             for op in ops {
                 match op {
                     Op::Add(n) => { q.add(key(n)); pending.insert(n); }
@@ -144,12 +167,23 @@ mod tests {
                         let taken = q.take();
                         prop_assert_eq!(taken.is_some(), free);
                         if let Some(taken) = taken {
-                            let n: u8 = taken.name[1..].parse().unwrap();
+                            let n: u8 = taken.name()[1..].parse().unwrap();
                             prop_assert!(pending.remove(&n) && working.insert(n));
                         }
                     }
                     Op::Done(n) => if working.remove(&n) { q.done(&key(n)); }
+                    Op::Delay(n, due) => {
+                        q.delay_until(key(n), at(due));
+                        let earliest = delayed.entry(n).or_insert(due);
+                        *earliest = due.min(*earliest);
+                    }
+                    Op::Release(now) => {
+                        q.release_due(at(now));
+                        pending.extend(delayed.iter().filter(|(_, due)| **due <= now).map(|(n, _)| *n));
+                        delayed.retain(|_, due| *due > now);
+                    }
                 }
+                prop_assert_eq!(q.next_due(), delayed.values().min().map(|due| at(*due)));
             }
         }
     }

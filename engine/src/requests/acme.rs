@@ -122,7 +122,7 @@ impl AcmeSigner {
         if state.is_failure() {
             let text = format!(
                 "Failed to wait for order resource {:?} to become ready: order is in {:?} state: {}",
-                key.name,
+                key.name(),
                 state.as_str(),
                 order.status.reason
             );

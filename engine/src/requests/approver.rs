@@ -18,6 +18,9 @@ struct Approver {
 }
 
 pub(crate) fn start(context: &Context) {
+    if !context.runs(NAME) {
+        return;
+    }
     let context = context.named(NAME);
     let queue = context.queue(NAME, context.compat.backoff_requests);
     controller::watch_self(&context, NAME, Kind::CertificateRequest, &queue);

@@ -209,6 +209,9 @@ struct Requests<S> {
 
 /// Starts the controller of one type of issuer. `make` makes its signer, and watches what only this one needs.
 pub(super) fn start<S: Signer>(context: &Context, make: impl FnOnce(&Context, &WorkQueue) -> S) {
+    if !context.runs(S::CONTROLLER) {
+        return;
+    }
     let context = context.named(S::CONTROLLER);
     let queue = context.queue(S::CONTROLLER, context.compat.backoff_requests);
     controller::watch_self(&context, S::CONTROLLER, Kind::CertificateRequest, &queue);
@@ -243,7 +246,10 @@ impl<S: Signer> Requests<S> {
             }
             Verdict::Sign => {
                 let Some(issuer) = issuer else { return Signed::NOTHING };
-                let mut signed = self.signer.sign(&log.with_name("sign"), request, &issuer).await;
+                let log_of_signer = log.with_name("sign");
+                // On the heap, where it is needed: most syncs find that there is nothing to sign, and would carry along
+                // what a call over TLS takes.
+                let mut signed = Box::pin(self.signer.sign(&log_of_signer, request, &issuer)).await;
                 signed.report = signed.report.map(|report| checked(report, S::TYPE, rules));
                 if let Some(error) = &signed.retry {
                     let log = issuer.relate(log);
@@ -256,6 +262,9 @@ impl<S: Signer> Requests<S> {
 
     /// Tells what was found: an event, the line of the condition, and one write.
     async fn write(&self, log: &Logger, request: &CertificateRequest, signed: &Signed) -> SyncResult {
+        if signed.report.is_none() && signed.annotation.is_none() {
+            return Ok(());
+        }
         let mut wanted = None;
         if let Some(report) = &signed.report {
             let new = conditions::new(CONDITION_READY, report.status, report.reason, report.message.clone());

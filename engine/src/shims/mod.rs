@@ -54,6 +54,9 @@ pub(crate) fn start(context: &Context, config: &EngineConfig) {
 }
 
 fn run<R: IngressLike>(context: &Context, config: &ShimConfig) {
+    if !context.runs(R::SHIM) {
+        return;
+    }
     let context = context.named(R::SHIM);
     let queue = context.queue(R::SHIM, context.compat.backoff_requests);
     controller::watch_self(&context, R::SHIM, R::KIND, &queue);
@@ -215,7 +218,7 @@ impl<R: IngressLike> Reconcile for Shim<R> {
             return Ok(());
         };
         let log = self.context.log.with_resource(object.as_ref());
-        self.reconcile(&log, &object).await
+        Box::pin(self.reconcile(&log, &object)).await
     }
 }
 

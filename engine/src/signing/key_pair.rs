@@ -19,7 +19,7 @@ pub(crate) enum SecretError {
 type Result<T> = std::result::Result<T, SecretError>;
 
 fn present<'a>(secret: Option<&'a Secret>, key: &ObjectKey) -> Result<&'a Secret> {
-    secret.ok_or_else(|| SecretError::NotFound(key.name.clone()))
+    secret.ok_or_else(|| SecretError::NotFound(key.name().to_owned()))
 }
 
 fn entry<'a>(secret: &'a Secret, key: &ObjectKey, name: &str, kind: &str) -> Result<&'a [u8]> {

@@ -79,11 +79,11 @@ pub enum ApiError {
 
 impl ApiError {
     fn conflict(kind: Kind, key: &ObjectKey) -> Self {
-        ApiError::Conflict { resource: kind.resource(), name: key.name.clone() }
+        ApiError::Conflict { resource: kind.resource(), name: key.name().to_owned() }
     }
 
     fn not_found(kind: Kind, key: &ObjectKey) -> Self {
-        ApiError::NotFound { resource: kind.resource(), name: key.name.clone() }
+        ApiError::NotFound { resource: kind.resource(), name: key.name().to_owned() }
     }
 }
 
@@ -106,6 +106,8 @@ pub struct Change {
     pub type_: ChangeType,
     /// The object as it is now, or was last.
     pub object: Object,
+    /// Its namespace and name.
+    pub key: ObjectKey,
     /// When the write was committed.
     pub at: Instant,
 }
@@ -146,9 +148,10 @@ struct Inner {
 
 impl Inner {
     /// The objects of a kind, by namespace and name.
-    fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &Object> {
+    fn of_kind(&self, kind: Kind) -> impl Iterator<Item = (&ObjectKey, &Object)> {
         let from = (kind, ObjectKey::default());
-        self.objects.range(from..).take_while(move |((k, _), _)| *k == kind).map(|(_, object)| object)
+        let of_kind = self.objects.range(from..).take_while(move |((k, _), _)| *k == kind);
+        of_kind.map(|((_, key), object)| (key, object))
     }
 }
 
@@ -256,12 +259,12 @@ impl Store {
             m.creation_timestamp.get_or_insert(Time::new(now));
         });
         let key = object.key();
-        if key.name.is_empty() {
+        if key.name().is_empty() {
             let why = "metadata.name: Required value: name or generateName is required".to_owned();
             return Err(ApiError::Invalid { resource: kind.qualified(), name: String::new(), why });
         }
         if inner.objects.contains_key(&(kind, key.clone())) {
-            return Err(ApiError::AlreadyExists { resource: kind.resource(), name: key.name });
+            return Err(ApiError::AlreadyExists { resource: kind.resource(), name: key.name().to_owned() });
         }
         self.commit(&mut inner, ChangeType::Added, object)
     }
@@ -273,10 +276,11 @@ impl Store {
     /// [`ApiError::Invalid`] or [`ApiError::Denied`] when the admission refuses it.
     pub fn update(&self, object: Object) -> Result<Object, ApiError> {
         self.replace(object, |stored, new| {
-            let meta = stored.meta().clone();
-            let new = new.with_status_of(stored);
-            let spec_changed = new.with_meta(|m| m.clone_from(&meta)) != *stored;
+            let (meta, own) = (stored.meta().clone(), new.meta().clone());
+            let new = new.with_status_of(stored).with_meta(|m| m.clone_from(&meta));
+            let spec_changed = new != *stored;
             new.with_meta(|m| {
+                *m = own;
                 m.uid = meta.uid;
                 m.creation_timestamp = meta.creation_timestamp;
                 m.deletion_timestamp = meta.deletion_timestamp;
@@ -290,7 +294,7 @@ impl Store {
     /// # Errors
     /// As [`Store::update`].
     pub fn update_status(&self, object: Object) -> Result<Object, ApiError> {
-        self.replace(object, |stored, new| stored.with_status_of(&new))
+        self.replace(object, |stored, new| stored.clone().with_status_of(&new))
     }
 
     /// Changes the stored object by `apply`, whatever version it has: server-side apply of a caller's own fields.
@@ -374,7 +378,7 @@ impl Store {
 
     /// All stored objects of a kind, by namespace and name.
     pub fn list(&self, kind: Kind) -> Vec<Object> {
-        self.lock().of_kind(kind).cloned().collect()
+        self.lock().of_kind(kind).map(|(_, object)| object.clone()).collect()
     }
 
     /// All stored objects.
@@ -387,9 +391,10 @@ impl Store {
         let at = self.world.monotonic();
         let mut inner = self.lock();
         let (sender, receiver) = mpsc::unbounded_channel();
-        for object in inner.of_kind(kind) {
+        for (key, object) in inner.of_kind(kind) {
+            let (key, object) = (key.clone(), object.clone());
             // The receiver is right here.
-            let _ = sender.send(Change { type_: ChangeType::Added, object: object.clone(), at });
+            let _ = sender.send(Change { type_: ChangeType::Added, object, key, at });
         }
         inner.watches.push((kind, sender));
         Watch(receiver)
@@ -403,12 +408,13 @@ impl Store {
             file.write(type_, &object).map_err(|error| ApiError::Internal { why: error.to_string() })?;
         }
         inner.version = version;
-        let id = (object.kind(), object.key());
+        let key = object.key();
+        let id = (object.kind(), key.clone());
         match type_ {
             ChangeType::Deleted => inner.objects.remove(&id),
             ChangeType::Added | ChangeType::Modified => inner.objects.insert(id, object.clone()),
         };
-        let change = Change { type_, object: object.clone(), at: self.world.monotonic() };
+        let change = Change { type_, object: object.clone(), key, at: self.world.monotonic() };
         // A watch whose receiver is gone is forgotten.
         inner.watches.retain(|(kind, sender)| *kind != object.kind() || sender.send(change.clone()).is_ok());
         Ok(object)

@@ -198,7 +198,7 @@ fn failed(path: &Path, error: impl Into<redb::Error>) -> PersistError {
 
 fn row_key(object: &Object) -> String {
     let key = object.key();
-    format!("{}/{}/{}", object.kind(), key.namespace, key.name)
+    format!("{}/{}/{}", object.kind(), key.namespace(), key.name())
 }
 
 /// An object as it was written, under the key that it must have.

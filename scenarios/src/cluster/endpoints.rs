@@ -2,7 +2,7 @@
 
 use engine::api::{
     ConditionStatus, EndpointAddress, EndpointPort, EndpointSubset, Endpoints, IntOrString, Kind, Object,
-    ObjectKey, Pod, Resource as _, Service,
+    ObjectMeta, Pod, Resource as _, Service,
 };
 use engine::store::Store;
 use world::World;
@@ -67,9 +67,7 @@ fn endpoints(service: &Service, pods: &[Object]) -> Endpoints {
         },
         protocol: "TCP".to_owned(),
     });
-    let mut endpoints = Endpoints::default();
-    let ObjectKey { namespace, name } = service.key();
-    (endpoints.metadata.namespace, endpoints.metadata.name) = (namespace, name);
+    let mut endpoints = Endpoints { metadata: ObjectMeta::named(&service.key()), ..Endpoints::default() };
     if !addresses.is_empty() {
         endpoints.subsets.push(EndpointSubset {
             addresses,

@@ -107,7 +107,7 @@ pub(super) fn reasons(store: &Store, key: &ObjectKey) -> Vec<String> {
         let reference = &certificate.spec.issuer_ref;
         let issuer = match reference.kind_or_default() {
             "ClusterIssuer" => store.get(Kind::ClusterIssuer, &ObjectKey::new("", reference.name.as_str())),
-            _ => store.get(Kind::Issuer, &ObjectKey::new(key.namespace.as_str(), reference.name.as_str())),
+            _ => store.get(Kind::Issuer, &ObjectKey::new(key.namespace(), reference.name.as_str())),
         };
         if let Some(issuer) = issuer
             && let Some(ready) = issuer_ready(&issuer).filter(|c| c.status != ConditionStatus::True)

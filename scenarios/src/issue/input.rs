@@ -187,7 +187,7 @@ pub(super) fn check(store: &Store, given: &[Object], by_namespace: bool) -> Resu
         let kind = reference.kind_or_default();
         let found = match kind {
             "ClusterIssuer" => cluster_issuers.contains_key(&ObjectKey::new("", reference.name.as_str())),
-            _ => issuers.contains_key(&ObjectKey::new(key.namespace.as_str(), reference.name.as_str())),
+            _ => issuers.contains_key(&ObjectKey::new(key.namespace(), reference.name.as_str())),
         };
         if found || reference.group_or_default() != "cert-manager.io" {
             continue;
@@ -201,9 +201,9 @@ pub(super) fn check(store: &Store, given: &[Object], by_namespace: bool) -> Resu
     let mut folders: BTreeMap<String, ObjectKey> = BTreeMap::new();
     for (key, object) in all(Kind::Certificate) {
         let Some(certificate) = object.get::<Certificate>() else { continue };
-        let secret = ObjectKey::new(key.namespace, certificate.spec.secret_name.as_str());
+        let secret = ObjectKey::new(key.namespace(), certificate.spec.secret_name.as_str());
         if !by_namespace
-            && let Some(first) = folders.insert(secret.name.clone(), secret.clone())
+            && let Some(first) = folders.insert(secret.name().to_owned(), secret.clone())
             && first != secret
         {
             return Err(BadInput::Clash { first, second: secret });
@@ -245,7 +245,7 @@ pub(super) fn apply(store: &Store, objects: &[Object]) -> Result<(), BadInput> {
 }
 
 fn merged(stored: &Object, given: &Object) -> Object {
-    let object = given.with_meta(|meta| {
+    let object = given.clone().with_meta(|meta| {
         let given = std::mem::replace(meta, stored.meta().clone());
         meta.labels.extend(given.labels);
         meta.annotations.extend(given.annotations);

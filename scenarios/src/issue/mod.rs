@@ -418,7 +418,7 @@ impl Issue {
     fn ready_line(&self, key: &ObjectKey, until: Option<String>) -> String {
         let found = self.store.get(Kind::Certificate, key);
         let secret = found.and_then(|object| object.get::<Certificate>().map(|c| c.spec.secret_name.clone()));
-        let secret = ObjectKey::new(key.namespace.as_str(), secret.unwrap_or_default());
+        let secret = ObjectKey::new(key.namespace(), secret.unwrap_or_default());
         let folder = self.output.folder_of(&secret).map(|folder| folder.display().to_string());
         format!("{key}\t{}\tuntil {}\n", folder.unwrap_or_default(), until.unwrap_or_default())
     }

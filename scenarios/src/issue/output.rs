@@ -54,8 +54,8 @@ impl Output {
     /// [`OutputError::Name`].
     pub fn folder_of(&self, secret: &ObjectKey) -> Result<PathBuf, OutputError> {
         let folder =
-            if self.by_namespace { self.folder.join(name(&secret.namespace)?) } else { self.folder.clone() };
-        Ok(folder.join(name(&secret.name)?))
+            if self.by_namespace { self.folder.join(name(secret.namespace())?) } else { self.folder.clone() };
+        Ok(folder.join(name(secret.name())?))
     }
 
     /// Writes the entries that differ from their files. All of them are on disk under other names before the first is

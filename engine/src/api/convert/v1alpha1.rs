@@ -337,7 +337,7 @@ pub fn offer_solvers(objects: &mut [Object]) {
         let own = wanted
             .iter()
             .filter(|(kind, namespace, name, _)| {
-                *kind == object.kind() && *namespace == key.namespace && *name == key.name
+                *kind == object.kind() && *namespace == key.namespace() && *name == key.name()
             })
             .map(|(.., config)| config);
         let Some(ways) = acme_issuer_config(object.meta()) else { continue };
