@@ -3,8 +3,9 @@
 
 use crate::common::bench::{Bench, Between, objects, release, simulate};
 use crate::triggering::{unreadable, web};
+use engine::EngineConfig;
 use engine::admission::{Admission, Approvers};
-use engine::api::{Certificate, Issuer, Time};
+use engine::api::{Certificate, Issuer, Kind, Time};
 use engine::compat::{Compat, LoggerNames};
 use serde_json::json;
 
@@ -93,4 +94,48 @@ fn failures_of_certificates_wait_1_to_30_seconds_and_of_requests_issuers_and_shi
             }
         });
     }
+}
+
+/// Each item is told of at its beginning, and at its end unless it has failed, to who asks for level 4.
+#[test]
+fn items_are_told_at_their_beginning_and_end_at_level_4() {
+    for name in ["v1_7", "v1_16", "v1_21"] {
+        let counts = |verbosity| {
+            simulate(move |world| async move {
+                let engine = EngineConfig { verbosity, ..EngineConfig::default() };
+                let between = Between { engine, ..Between::default() };
+                let bench = Bench::start_with(&world, release(name), &unreadable("web-a"), between).await;
+                bench.wait(60).await;
+                ["\"syncing item\"", "\"finished processing work item\"", "\"re-queuing item due to"]
+                    .map(|text| bench.lines(text))
+            })
+        };
+        assert_eq!(counts(3)[..2], [0, 0], "{name}");
+        let [begun, ended, failed] = counts(4);
+        assert!(ended > 0 && begun == ended + failed, "{name}: {begun}, {ended}, {failed}");
+    }
+}
+
+/// Who is left out does nothing, and the others go on without.
+#[test]
+fn controllers_that_are_left_out_do_not_run() {
+    let outcome = |controllers: &'static [&'static str]| {
+        simulate(move |world| async move {
+            let list: Vec<String> = controllers.iter().map(|name| (*name).to_owned()).collect();
+            let engine = EngineConfig { controllers: list.try_into().unwrap(), ..EngineConfig::default() };
+            let between = Between { engine, ..Between::default() };
+            let bench = Bench::start_with(&world, release("v1_21"), &web("", ""), between).await;
+            bench.wait(60).await;
+            let certificate = bench.get::<Certificate>("app", "web").unwrap();
+            let is = |type_: &str| certificate.status.conditions.iter().any(|c| c.type_ == type_);
+            let requests = bench.store.list(Kind::CertificateRequest).len();
+            [is("Issuing"), is("Ready"), requests == 1, bench.lines("condition=\"Approved\"") == 1]
+        })
+    };
+    assert_eq!(outcome(&["*"]), [true, true, true, true]);
+    assert_eq!(outcome(&["*", "-certificaterequests-approver"]), [true, true, true, false]);
+    assert_eq!(outcome(&["-certificates-key-manager"]), [true, true, false, false]);
+    assert_eq!(outcome(&["-certificates-trigger"]), [false, true, false, false]);
+    assert_eq!(outcome(&["certificates-trigger"]), [true, false, false, false]);
+    assert_eq!(outcome(&["orders"]), [false; 4]);
 }

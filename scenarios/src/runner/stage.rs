@@ -318,6 +318,7 @@ fn engine_config<'a>(
     };
     config.identity.extra.clone_from(&script.extra);
     config.http01_nameservers.clone_from(&script.http01_nameservers);
+    config.controllers.clone_from(&script.controllers);
     config.gateway_api = script.gateway_api;
     if let Some(issuer) = &script.default_issuer {
         config.shims.default_issuer = ObjectReference {

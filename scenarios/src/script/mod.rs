@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use engine::Controllers;
 use engine::api::{Kind, ObjectReference};
 use engine::client::Verb;
 use engine::compat::switches::{self, SWITCHES, SwitchError};
@@ -486,6 +487,8 @@ pub struct Engine {
     pub dns01: Dns01,
     /// Nameservers of the HTTP-01 self-check (`--acme-http01-solver-nameservers`); empty: its own.
     pub http01_nameservers: Vec<SocketAddr>,
+    /// Which controllers run (`--controllers`): `*`, names, and names with a `-` before them.
+    pub controllers: Controllers,
     /// Gateway API (`--enable-gateway-api`).
     pub gateway_api: bool,
     /// Issuer of Ingresses that ask for a certificate and name none (`--default-issuer-name`, `-kind`, `-group`).
@@ -519,6 +522,7 @@ impl Default for Engine {
             processes: Processes::default(),
             dns01: Dns01::default(),
             http01_nameservers: Vec::new(),
+            controllers: Controllers::default(),
             gateway_api: false,
             default_issuer: None,
             extra_certificate_annotations: Vec::new(),

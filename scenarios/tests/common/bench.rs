@@ -53,13 +53,15 @@ pub(crate) struct Between {
     pub(crate) lister: Value,
     /// What the API server refuses.
     pub(crate) admission: Option<Admission>,
+    /// The engine; its release is the test's.
+    pub(crate) engine: EngineConfig,
 }
 
 impl Default for Between {
     /// Calls take 10 ms, watches 1 ms, and all is admitted.
     fn default() -> Self {
         let (calls, lister) = (json!({ "all": { "takes": "10ms" } }), json!({ "all": { "lag": "1ms" } }));
-        Between { calls, lister, admission: None }
+        Between { calls, lister, admission: None, engine: EngineConfig::default() }
     }
 }
 
@@ -88,7 +90,7 @@ impl Bench {
         let log = Arc::new(Memory::default());
         let bench = Bench { world: world.clone(), store, timing, log };
         bench.apply(manifest);
-        let config = EngineConfig { compat, ..EngineConfig::default() };
+        let config = EngineConfig { compat, ..between.engine };
         let process = world.process("cert-manager");
         engine::start(&process, &bench.store, bench.timing.clone(), bench.log.clone(), config).unwrap();
         bench
