@@ -14,7 +14,7 @@ use crate::informer::{Informers, Notice};
 use crate::log::{Logger, Message, catalogue as msg};
 use crate::queue::WorkQueue;
 use crate::recorder::Recorder;
-use crate::store::{ApiError, Change, ChangeType};
+use crate::store::{ApiError, ChangeType};
 
 /// Why a sync failed; the text is what is logged and what decides between the two classes of requeue.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -103,15 +103,14 @@ impl Context {
 
 /// Puts the changed objects of `kind` themselves into the queue.
 pub(crate) fn watch_self(context: &Context, controller: &str, kind: Kind, queue: &WorkQueue) {
-    watch(context, controller, kind, queue, |change| Some(change.key.clone()));
+    watch(context, controller, kind, queue, |notice| Some(notice.change.key.clone()));
 }
 
 /// Puts the owners of the changed objects of `kind` into the queue, if they are of `owner`.
 pub(crate) fn watch_owned(context: &Context, controller: &str, kind: Kind, owner: Kind, queue: &WorkQueue) {
-    watch(context, controller, kind, queue, move |change| {
-        let meta = change.object.meta();
-        let of_kind = meta.controller().filter(|o| o.kind == owner.as_str());
-        of_kind.map(|o| ObjectKey::new(&meta.namespace, &o.name))
+    watch(context, controller, kind, queue, move |notice| {
+        let of_kind = notice.owner().filter(|(kind, _)| kind == owner.as_str());
+        of_kind.map(|(_, key)| key.clone())
     });
 }
 
@@ -128,8 +127,8 @@ pub(crate) fn watch_named_secrets(
     certificates.index(name, move |certificate| {
         Some(ObjectKey::new(&certificate.metadata.namespace, field(certificate)?).to_string())
     });
-    watch(context, controller, Kind::Secret, queue, move |change| {
-        certificates.indexed_keys(name, change.key.as_str())
+    watch(context, controller, Kind::Secret, queue, move |notice| {
+        certificates.indexed_keys(name, notice.change.key.as_str())
     });
 }
 
@@ -140,14 +139,14 @@ pub(crate) fn watch<K: IntoIterator<Item = ObjectKey>>(
     controller: &str,
     kind: Kind,
     queue: &WorkQueue,
-    keys: impl Fn(&Change) -> K + Send + Sync + 'static,
+    keys: impl Fn(&Notice) -> K + Send + Sync + 'static,
 ) {
     let queue = queue.clone();
     context.informers.on(kind, controller, move |notice: &Notice| {
         if notice.change.type_ == ChangeType::Modified && notice.old.as_ref() == Some(&notice.change.object) {
             return;
         }
-        for key in keys(&notice.change) {
+        for key in keys(notice) {
             queue.add(key);
         }
     });

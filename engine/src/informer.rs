@@ -6,7 +6,7 @@
 //! one lag cannot give a conflict on a stale read without also repeating what the stale reader did before.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use indexmap::IndexMap;
 use tokio::sync::mpsc;
@@ -116,6 +116,23 @@ pub struct Notice {
     pub change: Change,
     /// The object as the cache had it before.
     pub old: Option<Object>,
+    owner: OnceLock<Option<(String, ObjectKey)>>,
+}
+
+impl Notice {
+    fn new(change: Change, old: Option<Object>) -> Self {
+        Notice { change, old, owner: OnceLock::new() }
+    }
+
+    /// Who controls the object: the kind, and the key. Looked up once for all handlers.
+    pub(crate) fn owner(&self) -> Option<&(String, ObjectKey)> {
+        let look = || {
+            let meta = self.change.object.meta();
+            let owner = meta.controller()?;
+            Some((owner.kind.clone(), ObjectKey::new(&meta.namespace, &owner.name)))
+        };
+        self.owner.get_or_init(look).as_ref()
+    }
 }
 
 type Handler = Box<dyn Fn(&Notice) + Send + Sync>;
@@ -291,7 +308,7 @@ impl Informers {
                 if let (ChangeType::Deleted, Some(leaver)) = (change.type_, &leaver) {
                     leaver(&change.object);
                 }
-                let notice = Arc::new(Notice { change, old });
+                let notice = Arc::new(Notice::new(change, old));
                 // Without a handler there is nobody to tell.
                 outlets.retain(|outlet| outlet.send(notice.clone()).is_ok());
             }

@@ -102,8 +102,8 @@ fn start_one<R: AnyIssuer>(context: &Context, clients: &AcmeClients, options: &I
     let (issuers, namespace) = (context.informers.lister::<R>(), options.resource_namespace.clone());
     let bundles = context.compat.other_issuers.vault.newer_auth;
     let solvers = context.compat.solver_secrets_checked;
-    controller::watch(&context, R::CONTROLLER, Kind::Secret, &queue, move |change| {
-        let meta = change.object.meta();
+    controller::watch(&context, R::CONTROLLER, Kind::Secret, &queue, move |notice| {
+        let meta = notice.change.object.meta();
         let names = |issuer: &R| {
             secret_namespace(issuer, &namespace) == meta.namespace
                 && secrets_of(issuer.spec(), bundles, solvers).contains(&meta.name.as_str())

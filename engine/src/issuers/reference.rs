@@ -113,8 +113,8 @@ pub(crate) fn watch_issuers_of<R: Resource>(
 ) {
     for kind in [Kind::Issuer, Kind::ClusterIssuer] {
         let objects = context.informers.lister::<R>();
-        controller::watch(context, controller, kind, queue, move |change| {
-            let named = change.object.meta();
+        controller::watch(context, controller, kind, queue, move |notice| {
+            let named = notice.change.object.meta();
             let refers = |object: &R| {
                 let reference = reference(object);
                 let near = !kind.is_namespaced() || object.meta().namespace == named.namespace;

@@ -42,8 +42,8 @@ fn watch_key_secrets(context: &Context, queue: &WorkQueue) {
         Some(ObjectKey::new(meta.namespace.as_str(), name.as_str()).to_string())
     });
     let issuers = IssuerListers::new(&context.informers);
-    controller::watch(context, SelfSigner::CONTROLLER, Kind::Secret, queue, move |change| {
-        let mut waiting = requests.indexed(ANNOTATION_PRIVATE_KEY_SECRET, change.key.as_str());
+    controller::watch(context, SelfSigner::CONTROLLER, Kind::Secret, queue, move |notice| {
+        let mut waiting = requests.indexed(ANNOTATION_PRIVATE_KEY_SECRET, notice.change.key.as_str());
         waiting.retain(|request| {
             // The release compares the group as it is written, so an empty one does not count.
             request.spec.issuer_ref.group == "cert-manager.io" && {

@@ -44,7 +44,7 @@ impl<'a> Sections<'a> {
         if self.0.is_empty() {
             return None;
         }
-        let end = self.0.iter().position(|byte| matches!(byte, b'\n' | b'\r')).unwrap_or(self.0.len());
+        let end = memchr::memchr2(b'\n', b'\r', self.0).unwrap_or(self.0.len());
         let (line, rest) = self.0.split_at(end);
         self.0 = rest.get(1..).unwrap_or_default();
         Some(line.trim_ascii_end())
@@ -67,7 +67,10 @@ impl Iterator for Sections<'_> {
             let Some(label) = section else { continue };
             let end = line.strip_prefix(b"-----END ").and_then(|end| end.strip_suffix(b"-----"));
             if end != Some(label) {
-                content.extend(line.iter().filter(|byte| !byte.is_ascii_whitespace()));
+                match line.iter().any(u8::is_ascii_whitespace) {
+                    true => content.extend(line.iter().filter(|byte| !byte.is_ascii_whitespace())),
+                    false => content.extend_from_slice(line),
+                }
                 continue;
             }
             section = None;
