@@ -1,6 +1,6 @@
 //! The scenarios of a folder: each folder in it that has a `scenario.yaml`.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use crate::script::{self, Loaded, ScriptError};
 
@@ -87,13 +87,14 @@ impl Library {
     }
 
     fn load_by(&self, name: &str, lenient: bool) -> Result<Loaded, LibraryError> {
+        let is_name = matches!(Path::new(name).components().collect::<Vec<_>>()[..], [Component::Normal(_)]);
+        let folders = [is_name.then(|| self.0.join(name)), Some(PathBuf::from(name))];
+        if let Some(folder) =
+            folders.into_iter().flatten().find(|folder| folder.join("scenario.yaml").is_file())
+        {
+            return Ok(script::load(&folder, Some(&self.0), lenient)?);
+        }
         let names = self.names();
-        if names.iter().any(|n| n == name) {
-            return Ok(script::load(&self.0.join(name), Some(&self.0), lenient)?);
-        }
-        if Path::new(name).join("scenario.yaml").is_file() {
-            return Ok(script::load(Path::new(name), Some(&self.0), lenient)?);
-        }
         let help = match script::nearest(name, names.iter().map(String::as_str)) {
             Some(near) => format!("did you mean {near:?}?"),
             None => format!("there are: {}", names.join(", ")),

@@ -229,34 +229,14 @@ fn print(outcomes: &[Outcome]) -> bool {
     outcomes.iter().all(|outcome| outcome.finished() || outcome.servers == Kind::Pebble.to_string())
 }
 
-/// Until Ctrl-C, or the signal that asks a process to end.
-async fn asked_to_end() -> std::io::Result<()> {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let (mut interrupt, mut terminate) =
-            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-        std::future::poll_fn(|cx| {
-            let interrupted = interrupt.poll_recv(cx).is_ready();
-            if interrupted || terminate.poll_recv(cx).is_ready() { Poll::Ready(()) } else { Poll::Pending }
-        })
-        .await;
-        Ok(())
-    }
-    #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await
-}
-
 /// Measures, unless told to end before; either way the servers end with this.
 fn measure_until_told(arguments: Arguments) -> Result<Vec<Outcome>, Trouble> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
-        let (mut measured, mut ended) = (pin!(measure(&arguments)), pin!(asked_to_end()));
-        std::future::poll_fn(|cx| {
-            if let Poll::Ready(ended) = ended.as_mut().poll(cx) {
-                return Poll::Ready(Err(ended.map_or_else(Trouble::from, |()| Trouble::AskedToEnd)));
-            }
-            measured.as_mut().poll(cx)
+        let (mut measured, mut told) = (pin!(measure(&arguments)), pin!(world::real::told_to_end()?));
+        std::future::poll_fn(|cx| match told.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(Err(Trouble::AskedToEnd)),
+            Poll::Pending => measured.as_mut().poll(cx),
         })
         .await
     });
